@@ -1,0 +1,1 @@
+"""Reports on an atlas: terminal tables."""
