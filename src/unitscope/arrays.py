@@ -1,0 +1,80 @@
+"""Numbers as the statistics see them: half-precision values, their ordered 16-bit keys, and compiled kernels.
+
+Every statistic of a run sees the same rounded values: float16 times a power of two for each unit. A float16 has at
+most 65,536 distinct values, so its bits, made monotone, are *keys* that can be ranked exactly by counting in linear
+time. Kernels are plain loops compiled by numba without fast-math and without threads: the same bytes come out
+whatever the chunk or worker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+Keys = NDArray[np.uint16]
+F = TypeVar("F", bound=Callable[..., Any])
+
+N_KEYS = 1 << 16
+_SMALLEST, _LARGEST = 2.0**-4, 60_000.0
+
+
+def kernel(function: F) -> F:
+    """Compile a loop with numba: cached on disk, no fast-math, no threads, the interpreter's lock released."""
+    return cast("F", numba.njit(cache=True, nogil=True)(function))
+
+
+def halves_scale(largest: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Power of two for each unit by which float32 values are divided before rounding to float16.
+
+    `largest` [U] is the greatest finite magnitude of each unit. The scale is 1 unless values would overflow float16 or
+    fall among its coarse subnormals, in which case the greatest magnitude is brought into [1, 2).
+
+    >>> halves_scale(np.array([3.0, 1e6, 1e-6, 0.0], dtype=np.float32)).tolist()
+    [1.0, 524288.0, 9.5367431640625e-07, 1.0]
+    """
+    needed = (largest > _LARGEST) | ((largest < _SMALLEST) & (largest > 0))
+    # By bits: single-precision exp2 and log2 are not exact everywhere.
+    exponent = np.frexp(np.where(needed, largest, np.float32(1.0)))[1] - 1
+    return np.asarray(np.ldexp(np.float32(1.0), np.clip(exponent, -100, 127)), np.float32)
+
+
+def to_keys(halves: NDArray[np.float16]) -> Keys:
+    """Bits of float16 values made monotone: a < b exactly where key(a) < key(b); -0 and 0 are one key.
+
+    NaN becomes the key 0, below minus infinity, which no number has.
+
+    >>> to_keys(np.array([-1.0, -0.0, 0.0, 1.0], dtype=np.float16)).tolist()
+    [17407, 32768, 32768, 48128]
+    """
+    bits = np.ascontiguousarray(halves).view(np.uint16)
+    keys = _monotone(bits.reshape(-1)).reshape(halves.shape)
+    return cast("Keys", keys)
+
+
+@kernel
+def _monotone(bits: Keys) -> Keys:
+    keys = np.empty_like(bits)
+    for i in range(bits.shape[0]):
+        magnitude = bits[i] & 0x7FFF
+        if magnitude > 0x7C00:
+            keys[i] = 0
+        elif bits[i] >> 15:
+            keys[i] = 0x8000 - magnitude if magnitude == 0 else 0x7FFF - magnitude
+        else:
+            keys[i] = 0x8000 | magnitude
+    return keys
+
+
+def from_keys(keys: Keys) -> NDArray[np.float32]:
+    """Values that keys stand for, as float32; invert `to_keys` (the key 0 is NaN)."""
+    bits = np.where(keys >> 15, keys & np.uint16(0x7FFF), ~keys).astype(np.uint16)
+    return bits.view(np.float16).astype(np.float32)
+
+
+def key_table() -> NDArray[np.float32]:
+    """Value of each of the 65,536 keys, as float32 [65536]: one look-up decodes a key."""
+    return from_keys(np.arange(N_KEYS, dtype=np.uint16))

@@ -1,0 +1,219 @@
+"""The atlas: a study's result on disk, and how to ask it.
+
+A folder of Parquet tables (units, matches, concepts, clips), safetensors scores and a manifest; DuckDB reads the
+tables where they lie, and they open in pandas and polars as they are. Every file's SHA-256 is in `checksums.json` and
+is checked when the file is first read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unitscope.errors import StoreError, closest
+from unitscope.store import ArrayFile, read_json, sha256_of, writing
+
+if TYPE_CHECKING:
+    import pyarrow
+
+SCHEMA = 1
+MANIFEST, CHECKSUMS, RUN = "manifest.json", "checksums.json", "run.json"
+Row = dict[str, Any]
+
+
+@dataclass
+class Atlas:
+    """An opened atlas. Reads lazily; never changes anything on disk."""
+
+    path: Path
+    manifest: Mapping[str, Any]
+    _checksums: Mapping[str, str] = field(repr=False)
+    _checked: set[str] = field(default_factory=set, repr=False)
+
+    @classmethod
+    def open(cls, path: str | Path) -> Atlas:
+        """Open a folder. Raises StoreError when it is no atlas, of another schema version, or corrupted."""
+        folder = Path(path)
+        if not (folder / MANIFEST).exists():
+            raise StoreError(
+                f"'{path}' is no atlas: it has no {MANIFEST}.",
+                expected="a folder made by `unitscope map`",
+                fix="A run that was stopped is finished by running the same command again.",
+            )
+        manifest = read_json(folder / MANIFEST)
+        schema = manifest.get("study", {}).get("schema") if isinstance(manifest, dict) else None
+        if schema != SCHEMA:
+            raise StoreError(
+                f"'{path}' has schema version {schema}.",
+                expected=f"version {SCHEMA}",
+                fix="Open it with the version of unitscope that made it, or map again.",
+            )
+        atlas = cls(folder, manifest, read_json(folder / CHECKSUMS))
+        atlas._check(MANIFEST)
+        return atlas
+
+    def __repr__(self) -> str:
+        study = self.manifest["study"]
+        return f"Atlas({study['model']} over {study['corpus']}: {len(self.layers)} layers)"
+
+    @property
+    def layers(self) -> list[str]:
+        """Addresses of the mapped layers, in order of execution."""
+        return [layer["address"] for layer in self.manifest["study"]["layers"]]
+
+    @property
+    def summary(self) -> Mapping[str, Any]:
+        """Counts by variant and layer; see `docs/honest-numbers.md`."""
+        summary: Mapping[str, Any] = self.manifest["summary"]
+        return summary
+
+    def table(self, name: str) -> pyarrow.Table:
+        """A whole table as pyarrow: `units`, `matches`, `concepts`, `clips`, `baselines/untrained.units` and so on."""
+        from pyarrow import parquet
+
+        self._check(f"{name}.parquet")
+        return parquet.read_table(self.path / f"{name}.parquet")
+
+    def sql(self, query: str, parameters: Sequence[Any] = ()) -> list[Row]:
+        """Rows of a DuckDB query over the views `units`, `matches`, `concepts`, `clips`.
+
+        Raises StoreError when the query makes no sense.
+        """
+        import duckdb
+
+        with duckdb.connect() as connection:
+            for name in ("units", "matches", "concepts", "clips"):
+                self._check(f"{name}.parquet")
+                source = str(self.path / f"{name}.parquet").replace("'", "''")
+                connection.execute(f"create view {name} as select * from read_parquet('{source}')")
+            try:
+                result = connection.execute(query, list(parameters))
+                names = [column[0] for column in result.description]
+                return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+            except duckdb.Error as error:
+                raise StoreError(f"The query failed: {error}", fix="See `unitscope show --help`.") from error
+
+    def units(self, layer: str | None = None) -> list[Row]:
+        """Rows of the units table, of one layer or all."""
+        if layer is None:
+            return self.sql("select * from units")
+        self._known_layer(layer)
+        return self.sql("select * from units where layer = ? order by unit", [layer])
+
+    def matches(
+        self, *, layer: str | None = None, concept: str | None = None, measure: str = "auroc", kind: str | None = None
+    ) -> list[Row]:
+        """Reported matches under one measure, strongest first."""
+        conditions, parameters = ["measure = ?"], [measure]
+        for name, value in (("layer", layer), ("concept", concept), ("kind", kind)):
+            if value is not None:
+                conditions.append(f"{name} = ?")
+                parameters.append(value)
+        if concept is not None:
+            self._known_concept(concept)
+        if layer is not None:
+            self._known_layer(layer)
+        where = " and ".join(conditions)
+        return self.sql(f"select * from matches where {where} order by score desc, layer, unit", parameters)
+
+    def concepts(self) -> list[Row]:
+        """Rows of the concepts table."""
+        return self.sql("select * from concepts")
+
+    def unit(self, address: str) -> UnitRecord:
+        """Everything about one unit, by `layer:index`. Raises StoreError when the atlas has no such unit."""
+        layer, _, index = address.rpartition(":")
+        self._known_layer(layer, address)
+        found = self.sql("select * from units where layer = ? and unit = ?", [layer, int(index) if index.isdigit() else -1])
+        if not found:
+            width = next(each["width"] for each in self.manifest["study"]["layers"] if each["address"] == layer)
+            raise StoreError(f"Got unit '{index}' of layer '{layer}'.", expected=f"an index from 0 to {width - 1}")
+        key = [layer, int(index)]
+        matches = self.sql("select * from matches where layer = ? and unit = ? order by slot, measure <> 'auroc', measure", key)
+        clips = self.sql("select * from clips where layer = ? and unit = ? order by rank", key)
+        return UnitRecord(address, found[0], tuple(matches), tuple(clips))
+
+    def scores(self, measure: str, layer: str) -> NDArray[np.float32]:
+        """Unsplit scores [U, C] of a layer under a measure's key; columns as `concept_names(layer)`."""
+        known = self.manifest["measures"]
+        if measure not in known:
+            raise StoreError(f"No measure '{measure}' in this atlas.", expected=f"one of {', '.join(known)}")
+        self._known_layer(layer)
+        name = f"scores/{measure}.safetensors"
+        self._check(name)
+        scores: NDArray[np.float32] = ArrayFile(self.path / name).read(layer)
+        return scores
+
+    def concept_names(self, layer: str) -> list[str]:
+        """Names of the columns of `scores` of a layer."""
+        grid = next(each["grid"] for each in self.manifest["study"]["layers"] if each["address"] == layer)
+        rows = self.sql("select concept from concepts where grid = ?", [grid])
+        return [row["concept"] for row in rows]
+
+    def verify(self) -> None:
+        """Check every file's bytes. Raises StoreError naming the first that does not fit."""
+        for name in self._checksums:
+            self._check(name)
+
+    def _check(self, name: str) -> None:
+        if name in self._checked:
+            return
+        if name not in self._checksums:
+            raise StoreError(f"This atlas has no '{name}'.", fix=closest(name, self._checksums))
+        if sha256_of(self.path / name) != self._checksums[name]:
+            raise StoreError(
+                f"'{name}' of the atlas '{self.path.name}' is corrupted (its checksum does not fit).",
+                fix="Restore it from a copy, or delete the atlas and map again.",
+            )
+        self._checked.add(name)
+
+    def _known_layer(self, layer: str, got: str | None = None) -> None:
+        if layer not in self.layers:
+            near = closest(layer, self.layers)
+            what = f"Unit '{got}'" if got else f"Layer '{layer}'"
+            raise StoreError(f"{what} is not in this atlas.", fix=near or f"Its layers: {', '.join(self.layers)}")
+
+    def _known_concept(self, concept: str) -> None:
+        names = [row["concept"] for row in self.concepts()]
+        if concept not in names:
+            raise StoreError(f"Concept '{concept}' is not in this atlas.", fix=closest(concept, names))
+
+
+@dataclass(frozen=True)
+class UnitRecord:
+    """One unit: its row, its reported matches (a row a measure), its highest sites."""
+
+    address: str
+    row: Row
+    matches: tuple[Row, ...]
+    clips: tuple[Row, ...]
+
+
+def write_table(path: Path, columns: Mapping[str, Any]) -> None:
+    """Write columns as Parquet, atomically; NaN in float columns and None elsewhere become null."""
+    import pyarrow
+    from pyarrow import parquet
+
+    arrays = {}
+    for name, column in columns.items():
+        values = np.asarray(column)
+        if values.dtype == object:
+            arrays[name] = pyarrow.array(_clean(values), type=pyarrow.string())
+        elif values.dtype.kind == "f":
+            arrays[name] = pyarrow.array(values.astype(np.float64), from_pandas=True)
+        else:
+            arrays[name] = pyarrow.array(values)
+    with writing(path) as file:
+        parquet.write_table(pyarrow.table(arrays), file, compression="zstd")
+
+
+def _clean(values: NDArray[Any]) -> list[str | None]:
+    """Strings that UTF-8 can hold: lone surrogates become replacement characters."""
+    return [
+        None if value is None else str(value).encode("utf-8", "replace").decode("utf-8") for value in values.tolist()
+    ]

@@ -1,0 +1,247 @@
+"""Hugging Face models: encoders, decoders and encoder-decoders, loaded safely.
+
+Nothing from a model's folder is executed: weights are read as safetensors only, and configurations that name code
+of their own are refused. Every way a folder can be unfit ends in a `ModelError` that says how to mend it.
+"""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import json
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from unitscope.errors import ModelError
+from unitscope.models.tokens import TokenFeed
+from unitscope.models.torch import TorchModel
+
+_PICKLES = ("pytorch_model*.bin", "*.pt", "*.pth", "*.ckpt")
+_TOKENIZER_FILES = ("tokenizer*", "vocab*", "*.model", "*.spm", "spiece*", "merges.txt", "tekken.json")
+_CONVERT = (
+    "Convert it once, where you trust it: "
+    "AutoModel.from_pretrained(FOLDER, use_safetensors=False).save_pretrained(FOLDER)"
+)
+# Heads that no layer is read from, and that checkpoints of other heads leave out.
+_MAY_BE_MISSING = ("pooler",)
+
+
+class HuggingFaceModel(TorchModel):
+    """A transformers model and its tokenizer; grids `source`, and `target` for the decoder of an encoder-decoder."""
+
+    def untrained(self, seed: int) -> HuggingFaceModel:
+        """The same architecture, initialised by its own rules with `seed`."""
+        config = copy.deepcopy(self.module.config)
+        with torch.random.fork_rng(devices=[]), _quiet():
+            torch.manual_seed(seed)
+            module: nn.Module = type(self.module)._from_config(config)  # type: ignore[attr-defined]
+        module = module.to(self.device, torch.float32)
+        return HuggingFaceModel(module, self.adapter, name=f"{self.name} (untrained {seed})")
+
+
+def from_objects(model: Any, tokenizer: Any, *, name: str | None = None) -> HuggingFaceModel:
+    """A transformers model that is built already, and its tokenizer.
+
+    `name` defaults to the model's type (`bert`). The model is put in eval mode.
+    """
+    config = model.config
+    accepts = tuple(inspect.signature(model.forward).parameters)
+    text = config.get_text_config()
+    feed = TokenFeed(
+        tokenizer,
+        accepts,
+        n_vocabulary=int(getattr(text, "vocab_size", 1)),
+        max_positions=max_positions(model, tokenizer),
+        decoder_start=_decoder_start(config, tokenizer) if config.is_encoder_decoder else None,
+        pad=_first_int(getattr(tokenizer, "pad_token_id", None), getattr(config, "pad_token_id", None), 0),
+    )
+    return HuggingFaceModel(model, feed, name=name or str(config.model_type))
+
+
+def from_pretrained(spec: str | Path, *, device: str = "cpu") -> HuggingFaceModel:
+    """Load a folder, or a hub id, in float32.
+
+    Raises ModelError when the folder is missing or incomplete, needs remote code, holds only pickled weights, or
+    holds broken ones; and for a hub id that cannot be reached.
+    """
+    folder = Path(spec).expanduser()
+    local = folder.is_dir()
+    if local:
+        check_folder(folder)
+    elif looks_like_path(str(spec)):
+        raise ModelError(
+            f"Model folder '{spec}' does not exist.",
+            expected="a folder with config.json, or a hub id such as 'bert-base-uncased'",
+            fix="Check the path.",
+        )
+    source = str(folder) if local else str(spec)
+    model, tokenizer = _load(source, local)
+    try:
+        model = model.to(device)
+    except (RuntimeError, AssertionError) as error:
+        raise ModelError(f"Device '{device}' cannot be used: {_first_line(error)}", fix="Use --device cpu.") from error
+    return from_objects(model, tokenizer, name=_name(folder) if local else source)
+
+
+def looks_like_path(spec: str) -> bool:
+    """Whether a spec cannot be a hub id (`name` or `owner/name`) and so means a folder.
+
+    >>> looks_like_path("./mine"), looks_like_path("a/b/c"), looks_like_path("google/bert")
+    (True, True, False)
+    """
+    return spec.startswith((".", "/", "~")) or spec.count("/") > 1 or "\\" in spec or spec.endswith("/")
+
+
+def check_folder(folder: Path) -> None:
+    """Refuse a folder that transformers could only load unsafely or wrongly; see `from_pretrained`."""
+    config = _read_json(folder / "config.json")
+    if config is None:
+        raise ModelError(
+            f"Folder '{folder}' has no config.json.",
+            expected="a folder written by save_pretrained",
+            fix="Point to the folder that holds config.json and model.safetensors.",
+        )
+    _refuse_code(config, folder)
+    _refuse_code(_read_json(folder / "tokenizer_config.json") or {}, folder)
+    if not any(folder.glob("*.safetensors")):
+        if any(path for pattern in _PICKLES for path in folder.glob(pattern)):
+            raise ModelError(
+                f"Folder '{folder}' has pickled weights only, which can run code when they are read.",
+                expected="model.safetensors",
+                fix=_CONVERT,
+            )
+        raise ModelError(
+            f"Folder '{folder}' has no weights.", expected="model.safetensors", fix="Save the model again."
+        )
+    if not any(path for pattern in _TOKENIZER_FILES for path in folder.glob(pattern)):
+        raise ModelError(
+            f"Folder '{folder}' has no tokenizer.",
+            expected="tokenizer.json, vocab.txt or the like",
+            fix="Save it there: tokenizer.save_pretrained(FOLDER)",
+        )
+
+
+def _read_json(path: Path) -> dict[str, Any] | None:
+    if not path.is_file():
+        return None
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"Cannot read '{path}': {_first_line(error)}", fix="Save or download it again.") from error
+    return found if isinstance(found, dict) else {}
+
+
+def _refuse_code(config: dict[str, Any], source: object) -> None:
+    if config.get("auto_map"):
+        raise ModelError(
+            f"Model '{source}' comes with code of its own (auto_map), which is not run.",
+            fix="Build it yourself and pass it as python:module:factory, or use a model that transformers knows.",
+        )
+
+
+def _load(source: str, local: bool) -> tuple[Any, Any]:
+    import transformers
+    from safetensors import SafetensorError
+
+    try:
+        with _quiet(), torch.random.fork_rng(devices=[]):
+            # Weights that the checkpoint leaves out are drawn; the same each time, or the weight hash would change.
+            torch.manual_seed(0)
+            found, _ = transformers.PretrainedConfig.get_config_dict(source)
+            _refuse_code(found, source)
+            config = transformers.AutoConfig.from_pretrained(source, trust_remote_code=False)
+            tokenizer = transformers.AutoTokenizer.from_pretrained(source, trust_remote_code=False)
+            model, info = transformers.AutoModel.from_pretrained(
+                source,
+                config=config,
+                trust_remote_code=False,
+                use_safetensors=True,
+                dtype=torch.float32,
+                output_loading_info=True,
+            )
+    except ModelError:
+        raise
+    except (
+        OSError,
+        ValueError,
+        RuntimeError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        ImportError,
+        SafetensorError,
+    ) as error:
+        if local:
+            fix = "Save or download it again; it may be damaged or written by another version."
+        else:
+            fix = "Check the id and the network, or give a folder. Models without safetensors weights are refused."
+        raise ModelError(f"Cannot load model '{source}': {_first_line(error)}", fix=fix) from error
+    missing = [key for key in info["missing_keys"] if not any(part in key for part in _MAY_BE_MISSING)]
+    if missing:
+        raise ModelError(
+            f"The weights of '{source}' lack {len(missing)} tensors of a {type(model).__name__}, such as "
+            f"'{min(missing)}'.",
+            fix="Save the whole model with save_pretrained, with the config it was trained with.",
+        )
+    return model, tokenizer
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence transformers' log, progress bars and warnings, and restore all three."""
+    from transformers.utils import logging
+
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity(logging.CRITICAL)
+    logging.disable_progress_bar()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()
+
+
+def max_positions(model: Any, tokenizer: Any) -> int | None:
+    """Longest row that the model and its tokenizer take, special tokens counted; None where nothing limits it."""
+    config = model.config.get_text_config()
+    limits = [getattr(config, name, None) for name in ("max_position_embeddings", "n_positions")]
+    limits.append(getattr(tokenizer, "model_max_length", None))
+    known = [int(limit) for limit in limits if isinstance(limit, (int, float)) and 0 < limit < 1e9]
+    for name, part in model.named_modules():
+        # RoBERTa and its kin count positions from behind the padding's index, so the first ones are never used.
+        if isinstance(part, nn.Embedding) and name.endswith("position_embeddings") and part.padding_idx is not None:
+            known.append(part.num_embeddings - part.padding_idx - 1)
+    return min(known, default=None)
+
+
+def _decoder_start(config: Any, tokenizer: Any) -> int:
+    return _first_int(
+        getattr(config, "decoder_start_token_id", None),
+        getattr(tokenizer, "pad_token_id", None),
+        getattr(config, "bos_token_id", None),
+        0,
+    )
+
+
+def _first_int(*values: Any) -> int:
+    return next(int(value) for value in values if isinstance(value, int))
+
+
+def _first_line(error: BaseException) -> str:
+    text = str(error).strip().splitlines()
+    return text[0] if text else type(error).__name__
+
+
+def _name(folder: Path) -> str:
+    """The folder's name; its parent's where it is only called `model`."""
+    folder = folder.resolve()
+    return folder.parent.name if folder.name == "model" else folder.name

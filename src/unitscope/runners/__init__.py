@@ -1,0 +1,1 @@
+"""Runners: who executes the tasks of a job, one executor a file."""

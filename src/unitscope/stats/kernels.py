@@ -1,0 +1,240 @@
+"""Compiled loops over keys: counting ranks, orders, sums by concept, average precision, joint counts.
+
+Shapes: `keys` [U, S] uint16 (see `arrays`), concepts as sparse columns (`indptr` [C+1], `sites` [nnz], ascending). Ranks are *doubled midranks* (1-based, ascending, ties shared:
+2 * below + ties + 1), so that they are whole numbers and sums of them exact, below 2^30 sites.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unitscope.arrays import N_KEYS, Keys, kernel
+
+Ints = NDArray[np.int32]
+Longs = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+
+@kernel
+def double_ranks(keys: Keys) -> Ints:
+    """Doubled midranks of each row, [U, S]."""
+    n_units, n_sites = keys.shape
+    ranks = np.empty((n_units, n_sites), np.int32)
+    count = np.zeros(N_KEYS, np.int32)
+    for u in range(n_units):
+        low, high = N_KEYS - 1, 0
+        for s in range(n_sites):
+            key = keys[u, s]
+            count[key] += 1
+            low, high = min(low, key), max(high, key)
+        below = 0
+        for key in range(low, high + 1):
+            here = count[key]
+            if here > 0:
+                count[key] = 2 * below + here + 1
+                below += here
+        for s in range(n_sites):
+            ranks[u, s] = count[keys[u, s]]
+        for s in range(n_sites):
+            count[keys[u, s]] = 0
+    return ranks
+
+
+@kernel
+def descending(keys: Keys) -> Ints:
+    """Sites of each row by falling key, equal keys by rising site, [U, S]."""
+    n_units, n_sites = keys.shape
+    order = np.empty((n_units, n_sites), np.int32)
+    start = np.zeros(N_KEYS, np.int32)
+    for u in range(n_units):
+        low, high = N_KEYS - 1, 0
+        for s in range(n_sites):
+            key = keys[u, s]
+            start[key] += 1
+            low, high = min(low, key), max(high, key)
+        above = 0
+        for key in range(high, low - 1, -1):
+            here = start[key]
+            start[key] = above
+            above += here
+        for s in range(n_sites):
+            key = keys[u, s]
+            order[u, start[key]] = s
+            start[key] += 1
+        start[low : high + 1] = 0
+    return order
+
+
+@kernel
+def sum_ranks(ranks: Ints, indptr: Longs, sites: Ints) -> Longs:
+    """Sum of each row's doubled ranks over each concept's sites, [U, C]."""
+    n_units, n_concepts = ranks.shape[0], indptr.shape[0] - 1
+    sums = np.zeros((n_units, n_concepts), np.int64)
+    for u in range(n_units):
+        row = ranks[u]
+        for c in range(n_concepts):
+            total = 0
+            for i in range(indptr[c], indptr[c + 1]):
+                total += row[sites[i]]
+            sums[u, c] = total
+    return sums
+
+
+@kernel
+def gather(keys: Keys, sites: Ints) -> Keys:
+    """Keys at the sites of every concept, laid out as the concepts' sparse columns, [U, nnz]."""
+    n_units, n_entries = keys.shape[0], sites.shape[0]
+    found = np.empty((n_units, n_entries), np.uint16)
+    for u in range(n_units):
+        row = keys[u]
+        for i in range(n_entries):
+            found[u, i] = row[sites[i]]
+    return found
+
+
+@kernel
+def sum_values(columns: Keys, value_of: NDArray[np.float32], indptr: Longs) -> Floats:
+    """Sum of each unit's (unscaled) values over each concept's sites, [U, C], from sorted columns [U, nnz]."""
+    n_units, n_concepts = columns.shape[0], indptr.shape[0] - 1
+    sums = np.zeros((n_units, n_concepts), np.float64)
+    for u in range(n_units):
+        row = columns[u]
+        for c in range(n_concepts):
+            total = 0.0
+            for i in range(indptr[c], indptr[c + 1]):
+                total += value_of[row[i]]
+            sums[u, c] = total
+    return sums
+
+
+@kernel
+def moments(keys: Keys, value_of: NDArray[np.float32]) -> Floats:
+    """Mean, sum of squared deviations, least and greatest (unscaled) value of each row, [U, 4]."""
+    n_units, n_sites = keys.shape
+    found = np.empty((n_units, 4), np.float64)
+    for u in range(n_units):
+        row = keys[u]
+        total, low, high = 0.0, N_KEYS - 1, 0
+        for s in range(n_sites):
+            total += value_of[row[s]]
+            low, high = min(low, row[s]), max(high, row[s])
+        mean = total / n_sites
+        square = 0.0
+        for s in range(n_sites):
+            gap = value_of[row[s]] - mean
+            square += gap * gap
+        found[u, 0], found[u, 1], found[u, 2], found[u, 3] = mean, square, value_of[low], value_of[high]
+    return found
+
+
+@kernel
+def average_precision(keys: Keys, columns: Keys, indptr: Longs) -> Floats:
+    """Average precision of each concept under falling (index 0) and rising (1) values, [2, U, C].
+
+    `columns` [U, nnz] are the concepts' own keys, sorted within each concept. Equal values are one threshold, as in
+    scikit-learn. Concepts without sites get NaN.
+    """
+    n_units, n_sites = keys.shape
+    n_concepts = indptr.shape[0] - 1
+    found = np.full((2, n_units, n_concepts), np.nan)
+    count = np.zeros(N_KEYS, np.int32)
+    per_above = np.empty(N_KEYS, np.float64)
+    per_below = np.empty(N_KEYS, np.float64)
+    for u in range(n_units):
+        low, high = N_KEYS - 1, 0
+        for s in range(n_sites):
+            key = keys[u, s]
+            count[key] += 1
+            low, high = min(low, key), max(high, key)
+        above = 0
+        for key in range(high, low - 1, -1):
+            here = count[key]
+            count[key] = 0
+            if here > 0:
+                per_below[key] = 1.0 / (n_sites - above)
+                above += here
+                per_above[key] = 1.0 / above
+        row = columns[u]
+        for c in range(n_concepts):
+            start, end = indptr[c], indptr[c + 1]
+            if start == end:
+                continue
+            falling, rising = 0.0, 0.0
+            i = start
+            while i < end:
+                key = row[i]
+                j = i + 1
+                while j < end and row[j] == key:
+                    j += 1
+                falling += (j - i) * (end - i) * per_above[key]
+                rising += (j - i) * (j - start) * per_below[key]
+                i = j
+            # Rounding must not carry a perfect score beyond one.
+            found[0, u, c] = min(falling / (end - start), 1.0)
+            found[1, u, c] = min(rising / (end - start), 1.0)
+    return found
+
+
+@kernel
+def select_keys(keys: Keys, index: NDArray[np.int64]) -> Keys:
+    """Keys at the given 0-based ascending positions of each row, [U, len(index)]; `index` rises."""
+    n_units, n_sites = keys.shape
+    found = np.empty((n_units, index.shape[0]), np.uint16)
+    count = np.zeros(N_KEYS, np.int32)
+    for u in range(n_units):
+        low, high = N_KEYS - 1, 0
+        for s in range(n_sites):
+            key = keys[u, s]
+            count[key] += 1
+            low, high = min(low, key), max(high, key)
+        below, at = 0, 0
+        for key in range(low, high + 1):
+            below += count[key]
+            count[key] = 0
+            while at < index.shape[0] and index[at] < below:
+                found[u, at] = key
+                at += 1
+    return found
+
+
+@kernel
+def _first_above(row: Keys, start: int, end: int, key: int) -> int:
+    while start < end:
+        middle = (start + end) // 2
+        if row[middle] > key:
+            end = middle
+        else:
+            start = middle + 1
+    return start
+
+
+@kernel
+def count_above(columns: Keys, indptr: Longs, edges: Keys) -> Ints:
+    """Number of each concept's sites whose key exceeds each edge of the unit, [U, C, n_edges].
+
+    `columns` [U, nnz] are sorted within each concept; `edges` [U, n_edges].
+    """
+    n_units, n_concepts, n_edges = columns.shape[0], indptr.shape[0] - 1, edges.shape[1]
+    counts = np.empty((n_units, n_concepts, n_edges), np.int32)
+    for u in range(n_units):
+        row = columns[u]
+        for c in range(n_concepts):
+            for e in range(n_edges):
+                end = indptr[c + 1]
+                counts[u, c, e] = end - _first_above(row, indptr[c], end, edges[u, e])
+    return counts
+
+
+@kernel
+def count_row_above(keys: Keys, edges: Keys) -> Ints:
+    """Number of all sites whose key exceeds each edge of the unit, [U, n_edges]."""
+    n_units, n_sites = keys.shape
+    counts = np.zeros(edges.shape, np.int32)
+    for u in range(n_units):
+        for e in range(edges.shape[1]):
+            edge, total = edges[u, e], 0
+            for s in range(n_sites):
+                total += keys[u, s] > edge
+            counts[u, e] = total
+    return counts

@@ -1,0 +1,32 @@
+"""Average precision of every unit as a detector of every concept, with either end of its scale."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unitscope.stats import kernels
+from unitscope.stats.view import View
+
+
+@dataclass(frozen=True)
+class AveragePrecisions:
+    """Average precision [U, C] of falling and rising rankings, and prevalence [C]."""
+
+    upper: NDArray[np.float64]
+    lower: NDArray[np.float64]
+    prevalence: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Precision:
+    """Ask for average precision, AP = sum over thresholds of (R_n - R_(n-1)) P_n, equal values one threshold."""
+
+    def compute(self, view: View) -> AveragePrecisions:
+        """Exact on the keys."""
+        columns = view.columns
+        found = kernels.average_precision(view.keys, view.sorted_columns, columns.indptr)
+        prevalence = columns.counts / view.n_sites if view.n_sites else np.full(columns.n_concepts, np.nan)
+        return AveragePrecisions(found[0], found[1], prevalence)

@@ -1,0 +1,231 @@
+"""Files of ours on disk: written under a temporary name, checksummed, renamed; never a pickle.
+
+Arrays are stored in the safetensors format with a checksum of their bytes in the header's metadata, so that a file is
+whole or it is told. The large temporary *spool* is read by rows, without memory mapping: pages of a map would count
+as the process' memory.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unitscope.errors import StoreError
+
+_NAMES = {
+    "F16": np.float16,
+    "F32": np.float32,
+    "F64": np.float64,
+    "I8": np.int8,
+    "I16": np.int16,
+    "I32": np.int32,
+    "I64": np.int64,
+    "U8": np.uint8,
+    "U16": np.uint16,
+    "BOOL": np.bool_,
+}
+_CODES = {np.dtype(kind): code for code, kind in _NAMES.items()}
+CRC_ROWS = 16
+"""Rows of a spool array that share one checksum, so that any block of 16 rows can be checked on its own."""
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[IO[bytes]]:
+    """Open a temporary file beside `path` and rename it there when all went well; leave nothing behind otherwise.
+
+    Raises StoreError on a full disk or a folder that cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as file:
+            yield file
+        temporary.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise cannot_write(path, error) from error
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
+
+
+def cannot_write(path: Path, error: OSError) -> StoreError:
+    """The error for a file that could not be written."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        fix = "Free some space or lower --disk, and run the same command again: it goes on where it stopped."
+        return StoreError(f"No space left to write '{path.name}' in '{path.parent.name}'.", fix=fix)
+    return StoreError(
+        f"Cannot write '{path.name}' in '{path.parent.name}': {error.strerror}.", fix="Check the folder's permissions."
+    )
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a whole file at once, atomically."""
+    with writing(path) as file:
+        file.write(content)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON with sorted keys, atomically."""
+    text = json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    write_bytes(path, f"{text}\n".encode("utf-8", "surrogatepass"))
+
+
+def read_json(path: Path) -> Any:
+    """Read JSON. Raises StoreError when the file is missing or is no JSON."""
+    try:
+        return json.loads(path.read_bytes().decode("utf-8", "surrogatepass"))
+    except FileNotFoundError as error:
+        raise StoreError(f"'{path.name}' is missing from '{path.parent.name}'.", fix="Is this an atlas?") from error
+    except (OSError, ValueError) as error:
+        raise StoreError(
+            f"'{path.name}' in '{path.parent.name}' is corrupted.", fix="Restore the file or make it again."
+        ) from error
+
+
+def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, Any] | None = None) -> None:
+    """Write arrays as safetensors with a checksum for every 16 rows; `meta` is kept as JSON in the header."""
+    plain = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    header: dict[str, Any] = {}
+    sums: dict[str, list[int]] = {}
+    at = 0
+    for name, array in plain.items():
+        header[name] = {
+            "dtype": _CODES[array.dtype],
+            "shape": list(array.shape),
+            "data_offsets": [at, at + array.nbytes],
+        }
+        sums[name] = _checksums(array)
+        at += array.nbytes
+    header["__metadata__"] = {
+        "checksums": json.dumps(sums, separators=(",", ":")),
+        "meta": json.dumps(dict(meta or {}), sort_keys=True, ensure_ascii=False),
+    }
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "surrogatepass")
+    text += b" " * (-len(text) % 8)
+    with writing(path) as file:
+        file.write(len(text).to_bytes(8, "little"))
+        file.write(text)
+        for array in plain.values():
+            file.write(array.reshape(-1).view(np.uint8).data)
+
+
+def _checksums(array: NDArray[Any]) -> list[int]:
+    rows = array if array.ndim else array.reshape(1)
+    step = CRC_ROWS if array.ndim > 1 else max(len(rows), 1)
+    return [
+        zlib.crc32(np.ascontiguousarray(rows[i : i + step]).reshape(-1).view(np.uint8).data)
+        for i in range(0, len(rows), step)
+    ]
+
+
+class ArrayFile:
+    """A safetensors file of ours opened for reading whole arrays or rows of them, checked as they are read."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            with path.open("rb") as file:
+                size = int.from_bytes(file.read(8), "little")
+                if not 0 < size < 1 << 30:
+                    raise ValueError
+                self._header: dict[str, Any] = json.loads(file.read(size).decode("utf-8", "surrogatepass"))
+            self._start = 8 + size
+            metadata = self._header.pop("__metadata__")
+            self._sums: dict[str, list[int]] = json.loads(metadata["checksums"])
+            self.meta: dict[str, Any] = json.loads(metadata["meta"])
+        except FileNotFoundError as error:
+            raise StoreError(f"'{path.name}' is missing from '{path.parent.name}'.", fix="Make it again.") from error
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise self._corrupted() from error
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the arrays."""
+        return list(self._header)
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """Shape of one array."""
+        return tuple(self._entry(name)["shape"])
+
+    def read(self, name: str) -> NDArray[Any]:
+        """One whole array. Raises StoreError when its checksum does not fit."""
+        entry = self._entry(name)
+        array = self._load(entry, 0, None)
+        if _checksums(array) != self._sums.get(name):
+            raise self._corrupted()
+        return array
+
+    def rows(self, name: str, start: int, stop: int) -> NDArray[Any]:
+        """Rows [start, stop) of an array of two axes; `start` is a multiple of 16."""
+        entry = self._entry(name)
+        array = self._load(entry, start, stop)
+        expected = self._sums[name][start // CRC_ROWS : -(-stop // CRC_ROWS)]
+        whole = stop % CRC_ROWS == 0 or stop == entry["shape"][0]
+        found = _checksums(array)
+        if start % CRC_ROWS or (found if whole else found[:-1]) != (expected if whole else expected[:-1]):
+            raise self._corrupted()
+        return array
+
+    def _entry(self, name: str) -> dict[str, Any]:
+        if name not in self._header:
+            raise StoreError(f"'{self.path.name}' holds no array '{name}'.", fix="Make it again.")
+        entry: dict[str, Any] = self._header[name]
+        return entry
+
+    def _load(self, entry: Mapping[str, Any], start: int, stop: int | None) -> NDArray[Any]:
+        kind = np.dtype(_NAMES[entry["dtype"]])
+        shape = list(entry["shape"])
+        offset = self._start + entry["data_offsets"][0]
+        if stop is not None:
+            offset += start * int(np.prod(shape[1:], dtype=np.int64)) * kind.itemsize
+            shape[0] = stop - start
+        array = np.empty(shape, kind)
+        with self.path.open("rb", buffering=0) as file:
+            file.seek(offset)
+            view = memoryview(array.reshape(-1).view(np.uint8)) if array.size else memoryview(b"")
+            at = 0
+            while at < len(view):
+                n = file.readinto(view[at:])
+                if not n:
+                    raise self._corrupted()
+                at += n
+        return array
+
+    def _corrupted(self) -> StoreError:
+        return StoreError(
+            f"'{self.path.name}' in '{self.path.parent.name}' is corrupted (its checksum or header does not fit).",
+            fix="Delete it and run the same command again, or restore it from a copy.",
+        )
+
+
+def read_arrays(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+    """All arrays of a file, checked, and its meta."""
+    file = ArrayFile(path)
+    return {name: file.read(name) for name in file.names}, file.meta
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file's bytes, hexadecimal. Raises StoreError when it is missing."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise StoreError(f"'{path.name}' is missing from '{path.parent.name}'.", fix="Restore it.") from error
+
+
+def fingerprint(value: Any) -> str:
+    """SHA-256 of a JSON value with sorted keys, hexadecimal."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=True).encode()).hexdigest()

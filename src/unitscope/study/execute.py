@@ -1,0 +1,156 @@
+"""Executing one task of a study: a shard of items, a block of units, or a layer's check of resampling.
+
+An `Executor` belongs to one work folder and keeps what several tasks share: the model, the frames, the measures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from unitscope.errors import ModelError
+from unitscope.measures import Measure, parse_measures
+from unitscope.models.base import Model
+from unitscope.runners.base import Job
+from unitscope.stats.ranks import RankSums
+from unitscope.stats.view import View
+from unitscope.store import ArrayFile, read_json, write_arrays
+from unitscope.study import sitepass, unitpass
+from unitscope.study.candidates import association, choose
+from unitscope.study.frame import Frame, load_frame
+from unitscope.study.plan import Slice, Study, blocks_of
+from unitscope.study.prepare import Prepared
+
+
+@dataclass
+class Executor:
+    """Runs tasks of the study in `folder`. `model` is loaded from its spec when it is not given."""
+
+    folder: Path
+    study: Study
+    rounds: Sequence[Sequence[Slice]]
+    model: Model | None = None
+    model_spec: str | None = None
+    measures: Sequence[Measure] = ()
+    _frames: dict[str, Frame] = field(default_factory=dict)
+    _variants: dict[str, Model] = field(default_factory=dict)
+
+    @classmethod
+    def open(cls, folder: Path) -> Executor:
+        """Open a work folder as a worker does."""
+        work = read_json(folder / "work.json")
+        study = Study.from_json(work["study"])
+        rounds = [[Slice(**part) for part in each] for each in work["rounds"]]
+        return cls(folder, study, rounds, model_spec=work["model"], measures=parse_measures(study.measures))
+
+    @property
+    def prepared(self) -> Prepared:
+        """The prepared corpus."""
+        return Prepared(self.folder / "prepared")
+
+    def spool(self, variant: str, number: int, shard: int) -> Path:
+        """Spool file of a shard."""
+        return self.folder / "spool" / f"{variant}-{number}" / f"{shard:05d}.safetensors"
+
+    def spools(self, variant: str, number: int) -> list[Path]:
+        """Spool files of all shards of a round."""
+        return [self.spool(variant, number, shard) for shard in range(self.prepared.n_shards)]
+
+    def block(self, variant: str, part: Slice) -> Path:
+        """Result file of a block of units."""
+        return self.folder / "blocks" / variant / f"{part.layer:03d}-{part.start:07d}.safetensors"
+
+    def check(self, layer: int) -> Path:
+        """Result file of a layer's check of resampling."""
+        return self.folder / "blocks" / "check" / f"{layer:03d}.safetensors"
+
+    def frame(self, grid: str) -> Frame:
+        """Frame of a grid; which sites are valid is saved once, since the spool is temporary."""
+        if grid not in self._frames:
+            self._frames[grid] = load_frame(
+                self.prepared, grid, [self.folder / f"valid-{grid}.safetensors"], self.study.seed
+            )
+        return self._frames[grid]
+
+    def save_valid(self, number: int) -> None:
+        """Keep which sites are valid, from a round's spool, for all later passes."""
+        for grid in self.prepared.grids:
+            path = self.folder / f"valid-{grid}.safetensors"
+            if grid in self._grids(self.rounds[number]) and not path.exists():
+                files = [ArrayFile(file) for file in self.spools("trained", number)]
+                write_arrays(path, {f"valid.{grid}": np.concatenate([file.read(f"valid.{grid}") for file in files])})
+
+    def _grids(self, part: Sequence[Slice]) -> set[str]:
+        return {self.study.layers[s.layer].grid for s in part}
+
+    def tasks(self, job: Job) -> list[int]:
+        """Tasks of a job that have no result yet."""
+        part = self.rounds[job.round]
+        if job.kind == "sites":
+            return [i for i, path in enumerate(self.spools(job.variant, job.round)) if not path.exists()]
+        if job.kind == "units":
+            return [i for i, each in enumerate(blocks_of(part)) if not self.block(job.variant, each).exists()]
+        return [s.layer for s in part if s.start == 0 and not self.check(s.layer).exists()]
+
+    def execute(self, job: Job, task: int) -> dict[str, int]:
+        """Run one task. Returns counts to tell the user."""
+        part = self.rounds[job.round]
+        if job.kind == "sites":
+            path = self.spool(job.variant, job.round, task)
+            model = self._model(job.variant)
+            return sitepass.run_shard(self.study, job.variant, part, model, self.prepared.items(task), path)
+        spool = self.spools(job.variant, job.round)
+        if job.kind == "check":
+            self._check(task, spool)
+            return {}
+        block = blocks_of(part)[task]
+        frame = self.frame(self.study.layers[block.layer].grid)
+        unitpass.run_block(frame, self.measures, block, part, spool, self.block(job.variant, block))
+        return {}
+
+    def _model(self, variant: str) -> Model:
+        if self.model is None:
+            from unitscope.models import load_model
+
+            if self.model_spec is None:
+                raise ModelError("This work was begun with a model object.", fix="Go on with the program that began it.")
+            self.model = load_model(self.model_spec, device=self.study.device, threads=self.study.threads)
+        if variant != "untrained":
+            return self.model
+        if variant not in self._variants:
+            self._variants[variant] = self.model.untrained(self.study.seed)
+        return self._variants[variant]
+
+    def _check(self, layer: int, spool: Sequence[Path]) -> None:
+        """First concepts of sampled units under the other resampling."""
+        frame = self.frame(self.study.layers[layer].grid)
+        n = len(sitepass.sampled_units(self.study, layer))
+        keys, scale = unitpass.read_keys([ArrayFile(path) for path in spool], f"{layer}.other", 0, n, frame.valid)
+        shape = (n, frame.table.n_concepts)
+        auroc, strength = np.full(shape, np.nan), np.full(shape, -np.inf)
+        for universe in frame.universes:
+            keep = universe.halves.a if universe.known is None else universe.known.copy()
+            if universe.known is not None:
+                keep[universe.known] = universe.halves.a
+            ranks = View(unitpass._at(keys, keep), universe.columns_a, scale).ask(RankSums())
+            auroc[:, universe.concepts], strength[:, universe.concepts] = ranks.auroc, association(ranks)
+        chosen = choose(auroc, strength, frame.eligible, frame.alike, 1)
+        write_arrays(self.check(layer), {"concept": chosen.concept[:, 0]})
+
+
+def resampling_changes(executor: Executor, concepts: dict[int, Any]) -> dict[str, Any]:
+    """Share of sampled units whose first concept differs under the other resampling. `concepts` [U] by layer."""
+    differ = total = 0
+    for layer, first in concepts.items():
+        sampled = sitepass.sampled_units(executor.study, layer)
+        other = ArrayFile(executor.check(layer)).read("concept")
+        mine = first[sampled]
+        tested = (mine >= 0) & (other >= 0)
+        differ += int((mine[tested] != other[tested]).sum())
+        total += int(tested.sum())
+    names = (executor.study.resample, sitepass.other_resampling(executor.study))
+    return {"between": list(names), "changed": differ, "of": total, "share": round(differ / total, 4) if total else None}

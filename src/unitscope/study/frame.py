@@ -1,0 +1,192 @@
+"""The frame of a grid: its valid sites with blocks, halves and controls, and the concepts by universe.
+
+A *universe* is a set of sites over which some concepts are known; mostly there is one, all sites. Within it the frame
+holds the concepts as columns over all sites and over each half, and everything the unit passes need that does not
+depend on a unit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unitscope.concepts.table import ConceptTable
+from unitscope.errors import PlanError
+from unitscope.stats.controls import Controls
+from unitscope.stats.halves import Halves, split
+from unitscope.stats.passport import Passports
+from unitscope.stats.shifts import Shifts
+from unitscope.stats.strata import Strata
+from unitscope.stats.view import Columns
+from unitscope.store import ArrayFile
+from unitscope.study.prepare import Prepared, Sites
+
+MIN_SITES, MIN_BLOCKS = 20, 5
+ALIKE = 0.8
+
+
+@dataclass(frozen=True)
+class Universe:
+    """Sites [S] (as a mask over the frame's, None for all) where `concepts` (indices into the frame's) are known."""
+
+    concepts: NDArray[np.intp]
+    known: NDArray[np.bool_] | None
+    columns: Columns
+    halves: Halves
+    controls: Controls
+
+    @cached_property
+    def columns_a(self) -> Columns:
+        """Concepts over the sites of half A."""
+        return self.columns.at(self.halves.a)
+
+    @cached_property
+    def columns_b(self) -> Columns:
+        """Concepts over the sites of half B."""
+        return self.columns.at(self.halves.b)
+
+    @cached_property
+    def block_b(self) -> NDArray[np.int32]:
+        """Dense block of each site of half B."""
+        return np.unique(self.halves.block[self.halves.b], return_inverse=True)[1].astype(np.int32)
+
+    @cached_property
+    def controls_b(self) -> Controls:
+        """Controls over half B."""
+        return self.controls.at(self.halves.b)
+
+    @cached_property
+    def shifts_b(self) -> Shifts:
+        """Null of circular shifts over half B."""
+        return Shifts(int(self.halves.b.sum()))
+
+    @cached_property
+    def _strata(self) -> dict[tuple[int, bool], Strata]:
+        return {}
+
+    def strata_b(self, concept: int, at_position: bool) -> Strata:
+        """Informative strata of a concept (index within the universe) on half B: word form, or form at position."""
+        if (concept, at_position) not in self._strata:
+            stratum = self.controls_b.form_at_position if at_position else self.controls_b.form
+            self._strata[concept, at_position] = Strata.of(self.columns_b.mask(concept), stratum, self.block_b)
+        return self._strata[concept, at_position]
+
+    def blocks_with(self, half: int) -> NDArray[np.int64]:
+        """Number of blocks of a half that carry each concept, [C]."""
+        columns = self.columns_b if half else self.columns_a
+        block = self.halves.block[self.halves.half == half]
+        return np.array([len(np.unique(block[columns.of(c)])) for c in range(columns.n_concepts)], np.int64)
+
+    @cached_property
+    def eligible(self) -> NDArray[np.bool_]:
+        """Concepts with at least 20 sites in at least 5 blocks, and 20 sites without, in each half, [C]."""
+        found = np.ones(self.columns.n_concepts, np.bool_)
+        for half, columns in enumerate((self.columns_a, self.columns_b)):
+            found &= (columns.counts >= MIN_SITES) & (columns.n_sites - columns.counts >= MIN_SITES)
+            found &= self.blocks_with(half) >= MIN_BLOCKS
+        return found
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Valid sites of a grid. `valid` [all sites] says which; everything else is over the S valid ones."""
+
+    valid: NDArray[np.bool_]
+    sites: Sites
+    halves: Halves
+    controls: Controls
+    table: ConceptTable
+    universes: tuple[Universe, ...]
+
+    @property
+    def n_sites(self) -> int:
+        """Number of valid sites."""
+        return len(self.sites.item)
+
+    @cached_property
+    def passports(self) -> Passports:
+        """Design for variance shares over all valid sites; concepts known everywhere describe the context."""
+        everywhere = [c for u in self.universes if u.known is None for c in u.concepts.tolist()]
+        columns = Columns(self.table.indptr, self.table.sites, self.table.n_sites)
+        return Passports.prepare(self.controls, _chosen(columns, everywhere), self.halves.block)
+
+    @cached_property
+    def eligible(self) -> NDArray[np.bool_]:
+        """Concepts that can be chosen and tested, [C]."""
+        found = np.zeros(self.table.n_concepts, np.bool_)
+        for universe in self.universes:
+            found[universe.concepts] = universe.eligible
+        return found
+
+    @cached_property
+    def alike(self) -> NDArray[np.bool_]:
+        """Pairs of concepts that hold at nearly the same sites (Jaccard at least .8), [C, C]."""
+        from scipy.sparse import csc_matrix
+
+        table = self.table
+        shape = (table.n_sites, table.n_concepts)
+        matrix = csc_matrix((np.ones(len(table.sites)), table.sites.copy(), table.indptr.copy()), shape=shape)
+        both = np.asarray((matrix.T @ matrix).toarray())
+        counts = table.counts().astype(np.float64)
+        union = counts[:, None] + counts[None, :] - both
+        return np.asarray(both >= ALIKE * np.maximum(union, 1))
+
+
+def load_frame(prepared: Prepared, grid: str, spool: Sequence[Path], seed: int) -> Frame:
+    """Build the frame of a grid from the prepared corpus and what the model had positions for.
+
+    Raises PlanError when the model has a position for no site.
+    """
+    valid = np.concatenate([ArrayFile(path).read(f"valid.{grid}") for path in spool])
+    return make_frame(prepared.sites(grid), prepared.groups(), prepared.concepts(grid), valid, seed)
+
+
+def make_frame(
+    sites: Sites, groups: Sequence[str], table: ConceptTable, valid: NDArray[np.bool_], seed: int
+) -> Frame:
+    """Build a frame from arrays over all sites; see `load_frame`."""
+    if not valid.any():
+        raise PlanError("The model has a position for none of the corpus' words.", fix="Check tokenizer and corpus.")
+    kept = Sites(*(getattr(sites, name)[valid] for name in ("item", "position", "length", "form")))
+    table = table if valid.all() else table.select_sites(valid)
+    halves = split(kept.item, groups, seed)
+    form = np.unique(kept.form, return_inverse=True)[1].astype(np.int32)
+    controls = Controls(form, kept.position, kept.length)
+    columns = Columns(table.indptr, table.sites, table.n_sites)
+    universes = tuple(
+        _universe(columns, np.array(concepts, np.intp), known, halves, controls)
+        for concepts, known in table.universes()
+    )
+    return Frame(valid, kept, halves, controls, table, universes)
+
+
+def _universe(
+    columns: Columns, concepts: NDArray[np.intp], known: NDArray[np.bool_] | None, halves: Halves, controls: Controls
+) -> Universe:
+    chosen = _chosen(columns, concepts.tolist())
+    if known is None:
+        return Universe(concepts, None, chosen, halves, controls)
+    inner = Halves(halves.block[known], halves.half[known], halves.n_blocks, halves.n_groups, halves.runs)
+    return Universe(concepts, known, chosen.at(known), inner, controls.at(known))
+
+
+def _chosen(columns: Columns, concepts: Sequence[int]) -> Columns:
+    if len(concepts) == columns.n_concepts:
+        return columns
+    parts = [columns.of(c) for c in concepts]
+    indptr = np.concatenate([[0], np.cumsum([len(part) for part in parts])]).astype(np.int64)
+    return Columns(indptr, np.concatenate([*parts, np.zeros(0, np.int32)]).astype(np.int32), columns.n_sites)
+
+
+def place_of(frame: Frame) -> Mapping[int, tuple[int, int]]:
+    """Universe and index within it of every concept."""
+    return {
+        int(concept): (number, index)
+        for number, universe in enumerate(frame.universes)
+        for index, concept in enumerate(universe.concepts)
+    }

@@ -1,0 +1,172 @@
+"""One pass over the corpus: items cut into shards for the model, sites and concepts as compact arrays.
+
+Written once into the work folder; everything later reads these files, so that the corpus is parsed once and a
+resumed run sees exactly what the killed one saw.
+"""
+
+from __future__ import annotations
+
+import shutil
+from array import array
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unitscope.concepts.base import ConceptSource
+from unitscope.concepts.build import ConceptTableBuilder
+from unitscope.concepts.table import ConceptTable
+from unitscope.corpora.base import Corpus
+from unitscope.errors import CorpusError
+from unitscope.sites import Item, Text
+from unitscope.store import read_arrays, read_json, write_arrays, write_json
+from unitscope.study.plan import ITEMS_PER_SHARD
+
+Normalise = Callable[[Sequence[str]], list[str]]
+
+
+@dataclass(frozen=True)
+class Sites:
+    """All sites of one grid in corpus order: item, 0-based position, sentence length, word form, each int32 [S]."""
+
+    item: NDArray[np.int32]
+    position: NDArray[np.int32]
+    length: NDArray[np.int32]
+    form: NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A prepared corpus in a folder."""
+
+    folder: Path
+
+    @property
+    def n_shards(self) -> int:
+        """Number of shards of items."""
+        return int(self._summary()["n_shards"])
+
+    @property
+    def grids(self) -> tuple[str, ...]:
+        """Grids whose sites were prepared."""
+        return tuple(self._summary()["grids"])
+
+    @property
+    def n_items(self) -> int:
+        """Number of items."""
+        return int(self._summary()["n_items"])
+
+    def n_sites(self, grid: str) -> int:
+        """Number of sites of a grid, valid or not."""
+        return int(self._summary()["n_sites"][grid])
+
+    def items(self, shard: int) -> list[Item]:
+        """Items of one shard: text and spans, without annotation."""
+        return [Item.from_json(data) for data in read_json(self.folder / f"items-{shard:05d}.json")]
+
+    def groups(self) -> list[str]:
+        """Group of every item."""
+        return [str(group) for group in read_json(self.folder / "groups.json")]
+
+    def sites(self, grid: str) -> Sites:
+        """Sites of one grid."""
+        arrays, _ = read_arrays(self.folder / f"sites-{grid}.safetensors")
+        return Sites(arrays["item"], arrays["position"], arrays["length"], arrays["form"])
+
+    def concepts(self, grid: str) -> ConceptTable:
+        """Concepts over the sites of one grid."""
+        arrays, meta = read_arrays(self.folder / f"concepts-{grid}.safetensors")
+        return ConceptTable.from_arrays(arrays, meta)
+
+    def _summary(self) -> dict[str, object]:
+        summary: dict[str, object] = read_json(self.folder / "summary.json")
+        return summary
+
+
+class _GridColumns:
+    """Collects the sites of one grid."""
+
+    def __init__(self) -> None:
+        self.item, self.position, self.length, self.form = (array("i") for _ in range(4))
+        self._forms: dict[str, int] = {}
+
+    def add(self, index: int, text: Text, normalise: Normalise) -> None:
+        n = text.n_sites
+        self.item.extend([index] * n)
+        self.position.extend(range(n))
+        self.length.extend([n] * n)
+        forms = self._forms
+        self.form.extend([forms.setdefault(form, len(forms)) for form in normalise(text.words)])
+
+    def arrays(self) -> dict[str, NDArray[np.int32]]:
+        return {name: np.array(getattr(self, name), np.int32) for name in ("item", "position", "length", "form")}
+
+
+def prepare(
+    corpus: Corpus,
+    sources: Sequence[ConceptSource],
+    grids: Sequence[str],
+    folder: Path,
+    normalise: Normalise,
+    tick: Callable[[int], None] = lambda n: None,
+) -> Prepared:
+    """Read the corpus into `folder` (renamed into place when whole). Raises CorpusError when it has no sites."""
+    if (folder / "summary.json").exists():
+        return Prepared(folder)
+    temporary = folder.with_name(f"{folder.name}.tmp")
+    shutil.rmtree(temporary, ignore_errors=True)
+    columns = {grid: _GridColumns() for grid in grids}
+    builders = {grid: ConceptTableBuilder(sources) for grid in grids}
+    groups: list[str] = []
+    waiting: list[Item] = []
+    n_shards = 0
+    cached = _cached(normalise)
+    for index, item in enumerate(corpus):
+        for grid in grids:
+            if grid not in item.grids:
+                raise CorpusError(
+                    f"Item '{item.id}' of corpus '{corpus.name}' has no grid '{grid}', which a chosen layer needs.",
+                    fix="Give sentence pairs (.tsv), or --target copy to use each text as its own target.",
+                )
+            columns[grid].add(index, item.grids[grid], cached)
+            builders[grid].add(item, grid)
+        groups.append(item.group)
+        waiting.append(item)
+        if len(waiting) == ITEMS_PER_SHARD:
+            write_json(temporary / f"items-{n_shards:05d}.json", [each.to_json() for each in waiting])
+            waiting, n_shards = [], n_shards + 1
+            tick(len(groups))
+    if waiting:
+        write_json(temporary / f"items-{n_shards:05d}.json", [each.to_json() for each in waiting])
+        n_shards += 1
+    tables = {grid: builders[grid].build() for grid in grids if len(columns[grid].item)}
+    if len(tables) < len(grids):
+        raise CorpusError(f"Corpus '{corpus.name}' has no words.", expected="at least one item with words")
+    for grid in grids:
+        write_arrays(temporary / f"sites-{grid}.safetensors", columns[grid].arrays())
+        arrays, meta = tables[grid].save_arrays()
+        write_arrays(temporary / f"concepts-{grid}.safetensors", arrays, meta)
+    write_json(temporary / "groups.json", groups)
+    n_sites = {grid: len(columns[grid].item) for grid in grids}
+    summary = {"n_items": len(groups), "n_shards": n_shards, "grids": list(grids), "n_sites": n_sites}
+    write_json(temporary / "summary.json", summary)
+    temporary.rename(folder)
+    return Prepared(folder)
+
+
+def _cached(normalise: Normalise) -> Normalise:
+    """Normalise each distinct word once; forget all when there are very many."""
+    known: dict[str, str] = {}
+
+    def look_up(words: Sequence[str]) -> list[str]:
+        new = sorted({word for word in words if word not in known})
+        if new:
+            if len(known) > 500_000:
+                known.clear()
+                new = sorted(set(words))
+            known.update(zip(new, normalise(new), strict=True))
+        return [known[word] for word in words]
+
+    return look_up

@@ -1,0 +1,215 @@
+"""Running a study: prepare, rounds of site and unit passes, assembly, and the one rename that makes an atlas.
+
+All work happens in `OUT.partial` beside the atlas. Every file is written under a temporary name and renamed, every
+step is skipped where its result is there, and every step is a deterministic function of the study: a run that is
+killed anywhere goes on when it is started again and ends with the same bytes.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unitscope.atlas import MANIFEST, RUN, Atlas
+from unitscope.concepts.base import ConceptSource
+from unitscope.corpora.base import Corpus
+from unitscope.errors import StoreError
+from unitscope.models.base import Model
+from unitscope.runners.base import Job, Runner
+from unitscope.runners.processes import ProcessRunner
+from unitscope.runners.serial import SerialRunner
+from unitscope.store import ArrayFile, cannot_write, read_json, write_json
+from unitscope.study.assemble import write_atlas
+from unitscope.study.execute import Executor, resampling_changes
+from unitscope.study.plan import Budget, Plan, Slice, Study, blocks_of, make_plan
+from unitscope.study.prepare import Prepared, prepare
+
+Progress = Callable[[str, int, int], None]
+"""Called with what is being done, how much is done, and of how much."""
+
+
+def silent(what: str, done: int, total: int) -> None:
+    """Show no progress."""
+
+
+@dataclass
+class Run:
+    """A study with its live objects, where it is written, and how it is worked."""
+
+    study: Study
+    model: Model
+    corpus: Corpus
+    sources: Sequence[ConceptSource]
+    out: Path
+    model_spec: str | None = None
+    workers: int = 1
+    budget: Budget = field(default_factory=Budget)
+    model_bytes: int = 0
+    progress: Progress = silent
+
+    @property
+    def work(self) -> Path:
+        """Folder of unfinished work, beside the atlas."""
+        return self.out.with_name(f"{self.out.name}.partial")
+
+    def plan(self, n_items: int, n_sites: int) -> Plan:
+        """Cost of the study on a corpus of this size."""
+        return make_plan(
+            self.study,
+            n_items=n_items,
+            n_sites=n_sites,
+            model_bytes=self.model_bytes,
+            folder=self.out.parent,
+            budget=self.budget,
+            workers=self.workers,
+        )
+
+    def finish(self) -> Atlas:
+        """Run what is left of the study and open its atlas.
+
+        Raises StoreError when `out` or its unfinished work belongs to another study, or the disk is full.
+        """
+        started = time.time()
+        if self._done():
+            shutil.rmtree(self.work, ignore_errors=True)
+            return Atlas.open(self.out)
+        self._claim()
+        prepared = prepare(
+            self.corpus,
+            self.sources,
+            sorted({layer.grid for layer in self.study.layers}),
+            self.work / "prepared",
+            self.model.normalise,
+            lambda n: self.progress("reading the corpus", n, 0),
+        )
+        n_sites = max(prepared.n_sites(grid) for grid in prepared.grids)
+        plan = self.plan(prepared.n_items, n_sites)
+        executor = self._executor(plan)
+        runner: Runner = SerialRunner(executor.execute)
+        if plan.n_workers > 1:
+            runner = ProcessRunner(plan.n_workers, self.study.threads)
+        counts = self._passes(executor, runner)
+        self._assemble(executor, prepared, counts)
+        write_json(
+            self.work / "atlas" / RUN,
+            {"seconds": round(time.time() - started, 3), "finished": int(time.time()), "plan": plan.to_json()},
+        )
+        try:
+            (self.work / "atlas").rename(self.out)
+        except OSError as error:
+            raise cannot_write(self.out, error) from error
+        shutil.rmtree(self.work, ignore_errors=True)
+        return Atlas.open(self.out)
+
+    def _done(self) -> bool:
+        """Whether the atlas is there already. Raises StoreError when `out` is something else."""
+        if not self.out.exists():
+            return False
+        if not (self.out / MANIFEST).exists():
+            if self.out.is_dir() and not any(self.out.iterdir()):
+                self.out.rmdir()
+                return False
+            raise StoreError(
+                f"'{self.out.name}' exists and is no atlas.", fix="Give another --out, or delete it if it is not needed."
+            )
+        if read_json(self.out / MANIFEST).get("key") != self.study.key:
+            raise StoreError(
+                f"'{self.out.name}' holds the atlas of another run.",
+                expected="the same model, corpus, layers, concepts, measures and parameters",
+                fix="Give another --out, or delete it if it is not needed.",
+            )
+        return True
+
+    def _claim(self) -> None:
+        """Make the work folder ours. Raises StoreError when it holds unfinished work of another study."""
+        mark = self.work / "study.json"
+        if mark.exists():
+            if read_json(mark).get("key") != self.study.key:
+                raise StoreError(
+                    f"'{self.work.name}' holds the unfinished work of another run.",
+                    fix="Finish that run with its own command, give another --out, or delete that folder.",
+                )
+            return
+        write_json(mark, {"key": self.study.key, "study": self.study.to_json()})
+
+    def _executor(self, plan: Plan) -> Executor:
+        """The executor, with the rounds that were planned when the work began (budgets may differ today)."""
+        path = self.work / "work.json"
+        rounds = [[asdict(part) for part in each] for each in plan.rounds]
+        if not path.exists():
+            write_json(path, {"study": self.study.to_json(), "rounds": rounds, "model": self.model_spec})
+        rounds = read_json(path)["rounds"]
+        executor = Executor.open(self.work)
+        executor.rounds = [[Slice(**part) for part in each] for each in rounds]
+        executor.model = self.model
+        return executor
+
+    def _passes(self, executor: Executor, runner: Runner) -> Counter[str]:
+        """All site and unit passes. A round's spool is deleted once its blocks are there."""
+        for variant in self.study.variants:
+            for number in range(len(executor.rounds)):
+                kinds = ("units", "check") if variant == "trained" else ("units",)
+                jobs = [Job(kind, variant, number) for kind in kinds]  # type: ignore[arg-type]
+                if any(executor.tasks(job) for job in jobs):
+                    self._work(executor, runner, Job("sites", variant, number))
+                    executor.save_valid(number)
+                    self._keep_counts(executor, variant, number)
+                    for job in jobs:
+                        self._work(executor, runner, job)
+                shutil.rmtree(executor.spool(variant, number, 0).parent, ignore_errors=True)
+        counts: Counter[str] = Counter()
+        for path in sorted((self.work / "counts").glob("trained-0.json")):
+            counts.update(read_json(path))
+        return counts
+
+    def _keep_counts(self, executor: Executor, variant: str, number: int) -> None:
+        path = self.work / "counts" / f"{variant}-{number}.json"
+        if not path.exists():
+            counts: Counter[str] = Counter()
+            for spool in executor.spools(variant, number):
+                counts.update(ArrayFile(spool).meta["counts"])
+            write_json(path, dict(counts))
+
+    def _work(self, executor: Executor, runner: Runner, job: Job) -> None:
+        tasks = executor.tasks(job)
+        if not tasks:
+            return
+        names = {"sites": "running the model", "units": "scoring units", "check": "checking resampling"}
+        label = f"{names[job.kind]} ({job.variant}" + (
+            f", round {job.round + 1} of {len(executor.rounds)})" if len(executor.rounds) > 1 else ")"
+        )
+        done = 0
+
+        def tick(_: dict[str, int]) -> None:
+            nonlocal done
+            done += 1
+            self.progress(label, done, len(tasks))
+
+        self.progress(label, 0, len(tasks))
+        runner.run(job, tasks, self.work, tick)
+
+    def _assemble(self, executor: Executor, prepared: Prepared, counts: Counter[str]) -> None:
+        self.progress("writing the atlas", 0, 1)
+        folder = self.work / "atlas"
+        shutil.rmtree(folder, ignore_errors=True)
+        everything = [part for each in executor.rounds for part in blocks_of(each)]
+        blocks = {
+            variant: [(part, executor.block(variant, part)) for part in everything] for variant in self.study.variants
+        }
+        frames = {grid: executor.frame(grid) for grid in prepared.grids}
+        first = {layer: _first_concepts(blocks["trained"], layer) for layer in range(len(self.study.layers))}
+        notes = {"counts": dict(counts), "resampling": resampling_changes(executor, first)}
+        write_atlas(self.study, executor.measures, frames, prepared, blocks, notes, folder)
+        self.progress("writing the atlas", 1, 1)
+
+
+def _first_concepts(blocks: Sequence[tuple[Slice, Path]], layer: int) -> NDArray[np.int32]:
+    ordered = sorted((part.start, path) for part, path in blocks if part.layer == layer)
+    return np.concatenate([ArrayFile(path).read("concept")[:, 0] for _, path in ordered])

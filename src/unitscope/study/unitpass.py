@@ -1,0 +1,290 @@
+"""Unit passes: whole units against all concepts. Scores of everything; candidates on A; tests and effects on B.
+
+A block of units is read from the spool, worked in chunks, and written as one file of arrays. Nothing here depends on
+other units, so blocks may run anywhere in any order.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unitscope.arrays import Keys, halves_scale, kernel, key_table, to_keys
+from unitscope.measures.base import Measure
+from unitscope.stats import kernels
+from unitscope.stats.intervals import auroc_interval
+from unitscope.stats.moments import Moments
+from unitscope.stats.overlap import Overlap
+from unitscope.stats.passport import PARTS
+from unitscope.stats.ranks import RankSums
+from unitscope.stats.strata import within
+from unitscope.stats.view import View
+from unitscope.store import CRC_ROWS, ArrayFile, write_arrays
+from unitscope.study.candidates import Candidates, association, choose
+from unitscope.study.frame import Frame, Universe, place_of
+from unitscope.study.plan import N_CANDIDATES, Slice
+from unitscope.study.sitepass import spool_name
+
+CHUNK = 4_000_000
+N_REPORTED = 3
+"""Candidates that are tested; the others only count for how much of a unit the concepts cover."""
+N_CLIPS = 12
+ON_SHARE, DEAD_BELOW = 0.01, 20
+LIVE, DEAD, CONSTANT, BROKEN = range(4)
+STATUS = ("live", "dead", "constant", "nan")
+Arrays = dict[str, NDArray[Any]]
+
+
+def run_block(
+    frame: Frame, measures: Sequence[Measure], part: Slice, slices: Sequence[Slice], spool: Sequence[Path], path: Path
+) -> None:
+    """Score one block of units and write its arrays."""
+    home = next(s for s in slices if s.layer == part.layer and s.start <= part.start < s.stop)
+    files = [ArrayFile(file) for file in spool]
+    step = max(CRC_ROWS, CHUNK // max(frame.n_sites, 1) // CRC_ROWS * CRC_ROWS)
+    done: list[Arrays] = []
+    for start in range(part.start, part.stop, step):
+        stop = min(start + step, part.stop)
+        keys, scale = read_keys(files, spool_name(home), start - home.start, stop - home.start, frame.valid)
+        done.append(score(frame, measures, keys, scale))
+    arrays = {name: np.concatenate([each[name] for each in done]) for name in done[0]}
+    write_arrays(path, arrays, {"layer": part.layer, "start": part.start, "stop": part.stop})
+
+
+def read_keys(
+    files: Sequence[ArrayFile], name: str, start: int, stop: int, valid: NDArray[np.bool_]
+) -> tuple[Keys, NDArray[np.float32]]:
+    """Keys [U, S] of rows of the spool at valid sites, and their common scale [U]."""
+    halves = [file.rows(name, start, stop) for file in files]
+    scales = np.stack([file.read(f"{name}.scale")[start:stop] for file in files])
+    filled = np.array([part.shape[1] > 0 for part in halves])
+    scale = scales[filled].max(axis=0) if filled.any() else np.ones(stop - start, np.float32)
+    for i, part in enumerate(halves):
+        factor = scales[i] / scale
+        if filled[i] and (factor != 1).any():
+            halves[i] = (part.astype(np.float32) * factor[:, None]).astype(np.float16)
+    whole = np.concatenate(halves, axis=1)
+    keys = to_keys(whole)
+    if not valid.all():
+        keys = kernels.gather(keys, np.flatnonzero(valid).astype(np.int32))
+    return keys, scale.astype(np.float32)
+
+
+@kernel
+def _status(keys: Keys) -> NDArray[np.int8]:
+    """0 live, 2 constant, 3 with a value that is no finite number, [U]."""
+    n_units, n_sites = keys.shape
+    found = np.zeros(n_units, np.int8)
+    for u in range(n_units):
+        low, high = keys[u, 0], keys[u, 0]
+        for s in range(n_sites):
+            low, high = min(low, keys[u, s]), max(high, keys[u, s])
+        if low <= 0x03FF or high >= 0xFC00:
+            found[u] = 3
+        elif low == high:
+            found[u] = 2
+    return found
+
+
+def score(frame: Frame, measures: Sequence[Measure], keys: Keys, scale: NDArray[np.float32]) -> Arrays:
+    """Everything about a chunk of units, by name; each array's first axis is U."""
+    n_units, n_concepts = len(keys), frame.table.n_concepts
+    status = _status(keys)
+    broken = status == BROKEN
+    if broken.any():
+        keys = keys.copy()
+        keys[broken] = 0x8000
+    found: Arrays = {}
+    scores = {measure.key: np.full((n_units, n_concepts), np.nan, np.float32) for measure in measures}
+    auroc_a, strength = np.full((n_units, n_concepts), np.nan), np.full((n_units, n_concepts), -np.inf)
+    views_b: list[View] = []
+    for universe in frame.universes:
+        view = View(keys if universe.known is None else _at(keys, universe.known), universe.columns, scale)
+        for measure in measures:
+            scores[measure.key][:, universe.concepts] = measure.of(view)
+        if universe.known is None or len(frame.universes) == 1:
+            found |= _units(view, status)
+        ranks = View(_at(view.keys, universe.halves.a), universe.columns_a).ask(RankSums())
+        auroc_a[:, universe.concepts], strength[:, universe.concepts] = ranks.auroc, association(ranks)
+        views_b.append(View(_at(view.keys, universe.halves.b), universe.columns_b, scale))
+    if "status" not in found:
+        found |= _units(View(keys, frame.universes[0].columns.only(0), scale), status)
+    for values in scores.values():
+        values[broken] = np.nan
+    found |= {f"score.{name}": values for name, values in scores.items()}
+    candidates = choose(auroc_a, strength, frame.eligible, frame.alike, N_CANDIDATES)
+    candidates = candidates.without(found["status"] >= CONSTANT)
+    found |= {"concept": candidates.concept, "sign": candidates.sign, "auroc_a": candidates.auroc}
+    found |= _tested(frame, measures, views_b, candidates)
+    found["passport"] = frame.passports.of(keys, key_table()).astype(np.float32)
+    found["passport"][found["status"] >= CONSTANT] = np.nan
+    found["scale"] = scale
+    return found
+
+
+def _at(keys: Keys, keep: NDArray[np.bool_]) -> Keys:
+    return kernels.gather(keys, np.flatnonzero(keep).astype(np.int32))
+
+
+def _units(view: View, status: NDArray[np.int8]) -> Arrays:
+    """What can be said of units without concepts; status 1 is dead: hardly ever above its own upper quantile."""
+    moment = view.ask(Moments())
+    upper, lower = view.ask(Overlap(ON_SHARE, "upper")), view.ask(Overlap(ON_SHARE, "lower"))
+    status = status.copy()
+    expected = min(DEAD_BELOW, ON_SHARE * view.n_sites / 2)
+    status[(status == LIVE) & (upper.on < expected) & (lower.on < expected)] = DEAD
+    stats = np.stack([moment.mean, np.sqrt(moment.variance), moment.least, moment.greatest], axis=1)
+    stats[status == BROKEN] = np.nan
+    clips = _highest(view.keys, min(N_CLIPS, view.n_sites))
+    values = view.value_of[np.take_along_axis(view.keys, clips, axis=1)] * view.scale[:, None]
+    return {
+        "status": status,
+        "clip_values": values,
+        "moments": stats,
+        "threshold": np.stack([upper.threshold, lower.threshold], axis=1),
+        "n_on": np.stack([upper.on, lower.on], axis=1),
+        "clips": clips,
+    }
+
+
+@kernel
+def _highest(keys: Keys, n: int) -> NDArray[np.int32]:
+    """Sites of the n greatest keys of each unit, greatest first, equal keys by site, [U, n]."""
+    n_units, n_sites = keys.shape
+    found = np.full((n_units, n), -1, np.int32)
+    for u in range(n_units):
+        size = 0
+        for s in range(n_sites):
+            key = keys[u, s]
+            if size == n and key <= keys[u, found[u, n - 1]]:
+                continue
+            size = min(size + 1, n)
+            at = size - 1
+            while at > 0 and keys[u, found[u, at - 1]] < key:
+                found[u, at] = found[u, at - 1]
+                at -= 1
+            found[u, at] = s
+    return found
+
+
+def _tested(frame: Frame, measures: Sequence[Measure], views: Sequence[View], candidates: Candidates) -> Arrays:
+    """Held-out results of candidate pairs: p of the shift null, AUROC with interval, effects within strata, cover."""
+    n_units, shape = len(candidates.concept), (len(candidates.concept), N_REPORTED)
+    nothing = np.full(shape, np.nan)
+    pairs = {name: nothing.copy() for name in ("p", "auroc", "low", "high", "form", "form_p", "place", "place_p")}
+    held_out = {measure.key: np.full(n_units, np.nan, np.float32) for measure in measures}
+    limits = {f"{measure.key}.{kind}": np.full(n_units, np.nan, np.float32) for measure in measures for kind in _KINDS}
+    places = place_of(frame)
+    reported = candidates.concept[:, :N_REPORTED]
+    by_universe: dict[int, list[int]] = {}
+    for concept in np.unique(reported[reported >= 0]).tolist():
+        by_universe.setdefault(places[concept][0], []).append(concept)
+    for number, concepts in by_universe.items():
+        universe, view = frame.universes[number], views[number]
+        spectra = universe.shifts_b.of_units(view.ranks)
+        adjusted = _adjusted(universe, view)
+        for concept in concepts:
+            index = places[concept][1]
+            units, slots = np.nonzero(reported == concept)
+            signs = candidates.sign[units, slots]
+            _shift_p(universe, index, spectra, units, slots, signs, pairs["p"])
+            interval = auroc_interval(
+                view.keys[units], view.order[units], universe.columns_b.mask(index), universe.block_b
+            )
+            low, high = np.where(signs > 0, [interval.low, interval.high], [1 - interval.high, 1 - interval.low])
+            pairs["auroc"][units, slots] = np.where(signs > 0, interval.estimate, 1 - interval.estimate)
+            pairs["low"][units, slots], pairs["high"][units, slots] = low, high
+            for name, keys, at_position in (("form", view.keys, False), ("place", adjusted, True)):
+                strata = universe.strata_b(index, at_position)
+                effect = within(kernels.gather(keys[units], strata.sites), strata)
+                pairs[name][units, slots] = np.where(signs > 0, effect.effect, 1 - effect.effect)
+                pairs[f"{name}_p"][units, slots] = np.where(signs > 0, effect.p_upper, effect.p_lower)
+            first = units[slots == 0]
+            if len(first):
+                _all_measures(measures, view.pair(first, index), first, held_out, limits)
+    return {
+        **{f"pair.{name}": values for name, values in pairs.items()},
+        **{f"held_out.{name}": values for name, values in held_out.items()},
+        **{f"held_out.{name}": values for name, values in limits.items()},
+        "cover": _cover(frame, views, candidates),
+    }
+
+
+_KINDS = ("ceiling", "chance")
+
+
+def _adjusted(universe: Universe, view: View) -> Keys:
+    """Keys of units over half B less their regression on position and length within word forms."""
+    values = universe.controls_b.adjusted(view.keys, view.value_of)
+    scale = halves_scale(np.abs(values).max(axis=1, initial=0.0))
+    return to_keys((values / scale[:, None]).astype(np.float16))
+
+
+def _shift_p(
+    universe: Universe,
+    index: int,
+    spectra: NDArray[np.complex64],
+    units: NDArray[np.intp],
+    slots: NDArray[np.intp],
+    signs: NDArray[np.int8],
+    p: NDArray[np.float64],
+) -> None:
+    shifts = universe.shifts_b
+    spectrum = shifts.of_concept(universe.columns_b.mask(index))
+    for test, which in ((shifts.exact, slots == 0), (shifts.normal, slots > 0)):
+        if which.any():
+            p[units[which], slots[which]] = test(spectra[units[which]], spectrum, signs[which])
+
+
+def _all_measures(
+    measures: Sequence[Measure],
+    view: View,
+    units: NDArray[np.intp],
+    held_out: dict[str, NDArray[Any]],
+    limits: dict[str, NDArray[Any]],
+) -> None:
+    """Scores of a unit's first concept under every measure on half B, with ceiling and chance level."""
+    for measure in measures:
+        statistics = [view.ask(request) for request in measure.asks()]
+        held_out[measure.key][units] = measure.score(*statistics)[:, 0]
+        ceiling, chance = measure.ceiling(*statistics), measure.chance(*statistics)
+        if ceiling is not None:
+            limits[f"{measure.key}.ceiling"][units] = ceiling[:, 0]
+        if chance is not None:
+            limits[f"{measure.key}.chance"][units] = chance[0]
+        elif measure.null is not None:
+            limits[f"{measure.key}.chance"][units] = measure.null
+
+
+def _cover(frame: Frame, views: Sequence[View], candidates: Candidates) -> NDArray[np.float32]:
+    """Share of each unit's on-sites on half B (tail by its first sign) that its first 1...5 concepts hold at, [U, 5]."""
+    n_units = len(candidates.concept)
+    found = np.full((n_units, N_CANDIDATES), np.nan, np.float32)
+    places = place_of(frame)
+    whole = next((i for i, u in enumerate(frame.universes) if u.known is None), None)
+    if whole is None:
+        return found
+    universe, view = frame.universes[whole], views[whole]
+    last = view.n_sites - 1
+    index = np.array([last - math.floor((1 - ON_SHARE) * last), math.floor((1 - ON_SHARE) * last)], np.int64)
+    lower, upper = kernels.select_keys(view.keys, index).T
+    masks: dict[int, NDArray[np.bool_]] = {}
+    for u in np.flatnonzero(candidates.concept[:, 0] >= 0).tolist():
+        keys = view.keys[u]
+        on = np.flatnonzero(keys > upper[u] if candidates.sign[u, 0] > 0 else keys < lower[u])
+        if not len(on):
+            continue
+        covered = np.zeros(len(on), np.bool_)
+        for k, concept in enumerate(candidates.concept[u].tolist()):
+            if concept >= 0 and places[concept][0] == whole and candidates.sign[u, k] == candidates.sign[u, 0]:
+                place = places[concept][1]
+                if place not in masks:
+                    masks[place] = universe.columns_b.mask(place)
+                covered |= masks[place][on]
+            found[u, k] = covered.mean()
+    return found

@@ -1,0 +1,100 @@
+import numpy as np
+import pytest
+from scipy.special import expit, logit
+from scipy.stats import t as student
+from sklearn.metrics import roc_auc_score
+
+from unitscope.arrays import from_keys, to_keys
+from unitscope.stats import kernels
+from unitscope.stats.intervals import auroc_interval
+
+
+def interval(values, mask, block, level=0.95):
+    keys = to_keys(values.astype(np.float16))
+    return auroc_interval(keys, kernels.descending(keys), mask, block.astype(np.int32), level)
+
+
+def jackknife(values, mask, block, level):
+    """The same interval by leaving out each block and counting again."""
+    values = from_keys(to_keys(values.astype(np.float16)))
+    estimate = roc_auc_score(mask, values)
+    edge = 0.25 / (mask.sum() * (~mask).sum())
+    blocks = np.unique(block)
+    without = [roc_auc_score(mask[block != b], values[block != b]) for b in blocks]
+    scale = logit(np.clip(without, edge, 1 - edge))
+    error = np.sqrt((len(blocks) - 1) * scale.var())
+    inside = np.bincount(block, weights=mask)
+    wide = student.ppf(0.5 + level / 2, inside.sum() ** 2 / (inside**2).sum() - 1) * error
+    centre = logit(np.clip(estimate, edge, 1 - edge))
+    return estimate, expit(centre - wide), expit(centre + wide)
+
+
+@pytest.mark.parametrize("level", [0.8, 0.95])
+@pytest.mark.parametrize("kind", ["continuous", "tied", "relu"])
+def test_interval_is_the_recomputed_jackknife(kind, level):
+    rng = np.random.default_rng(0)
+    block = rng.integers(0, 25, 300)
+    block[block == 7] = 8  # a block without sites, as in one half of the corpus
+    mask = rng.random(300) < 0.3
+    values = rng.normal(size=(3, 300)) + mask * np.array([[0.0], [0.5], [-1.0]])
+    values = {"continuous": values, "tied": np.round(values), "relu": np.maximum(values, 0)}[kind]
+    found = interval(values, mask, block, level)
+    expected = np.array([jackknife(row, mask, block, level) for row in values]).T
+    np.testing.assert_allclose([found.estimate, found.low, found.high], expected, rtol=1e-10)
+
+
+def test_a_constant_unit_is_at_one_half_for_sure():
+    rng = np.random.default_rng(1)
+    found = interval(np.ones((1, 200)), rng.random(200) < 0.5, rng.integers(0, 30, 200))
+    np.testing.assert_allclose([found.estimate, found.low, found.high], 0.5)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_perfect_unit_lies_in_its_interval(sign):
+    rng = np.random.default_rng(2)
+    mask = rng.random(400) < 0.3
+    found = interval(sign * mask[None].astype(float), mask, rng.integers(0, 40, 400))
+    assert found.estimate.item() == (sign + 1) / 2
+    assert found.low <= found.estimate <= found.high
+
+
+def test_too_few_blocks_with_the_concept_leave_the_estimate_alone():
+    rng = np.random.default_rng(3)
+    values, block = rng.normal(size=(2, 600)), np.repeat(np.arange(60), 10)
+    for n_blocks, known in ((9, False), (10, True)):
+        found = interval(values, (block < n_blocks) & (np.arange(600) % 2 == 0), block)
+        assert np.isfinite(found.estimate).all()
+        assert (np.isfinite(found.low) & np.isfinite(found.high)).all() == known
+
+
+@pytest.mark.parametrize("mask", [np.zeros(50, bool), np.ones(50, bool)])
+def test_a_concept_that_holds_nowhere_or_everywhere_has_none(mask):
+    found = interval(np.random.default_rng(4).normal(size=(2, 50)), mask, np.arange(50))
+    assert np.isnan([found.estimate, found.low, found.high]).all()
+
+
+def test_no_sites():
+    found = interval(np.zeros((2, 0)), np.zeros(0, bool), np.zeros(0, int))
+    assert np.isnan(found.estimate).all()
+
+
+def test_all_other_sites_in_one_block_leave_no_interval():
+    mask, block = np.arange(60) >= 10, np.maximum(np.arange(60) - 9, 0)
+    found = interval(np.random.default_rng(5).normal(size=(1, 60)), mask, block)
+    assert np.isfinite(found.estimate).all()
+    assert np.isnan(found.low).all()
+
+
+def test_interval_covers_the_truth_though_sites_of_a_block_are_alike():
+    # A unit and a concept that both vary from block to block, unrelated to each other: the truth is .5.
+    rng = np.random.default_rng(6)
+    block = np.repeat(np.arange(60), 8)
+    covered, covered_by_site = [], []
+    for _ in range(20):
+        mask = rng.random(480) < np.clip(rng.normal(0.3, 0.2, 60), 0.02, 1)[block]
+        values = rng.normal(size=(20, 480)) + rng.normal(size=(20, 60))[:, block]
+        for group, found in ((block, covered), (np.arange(480), covered_by_site)):
+            ends = interval(values, mask, group)
+            found += ((ends.low <= 0.5) & (ends.high >= 0.5)).tolist()
+    assert 0.91 <= np.mean(covered) <= 0.98
+    assert np.mean(covered_by_site) < 0.88  # what ignoring blocks would claim

@@ -1,0 +1,113 @@
+import numpy as np
+import pytest
+from scipy.stats import rankdata
+from sklearn.metrics import average_precision_score
+
+from unitscope.arrays import from_keys, key_table, to_keys
+from unitscope.stats import kernels
+from unitscope.stats.view import Columns, View
+
+RNG = np.random.default_rng(3)
+# Rows of very different range and order: the kernels' counters must be clean again after each.
+ROWS = np.stack(
+    [
+        RNG.normal(size=200) * 1e4,
+        RNG.integers(-2, 3, 200),
+        np.maximum(RNG.normal(size=200), 0),
+        np.full(200, 0.1),
+        -RNG.random(200) * 1e-6,
+        RNG.permutation(200),
+    ]
+)
+KEYS = to_keys(ROWS.astype(np.float16))
+VALUES = from_keys(KEYS).astype(np.float64)
+MASKS = RNG.random((200, 5)) < [0.5, 0.1, 0.02, 0.0, 1.1]
+COLUMNS = Columns.from_masks(MASKS)
+EMPTY = np.zeros((3, 0), np.uint16)
+
+
+def test_double_ranks_are_twice_the_midranks():
+    ranks = kernels.double_ranks(KEYS)
+    assert ranks.dtype == np.int32
+    np.testing.assert_array_equal(ranks, 2 * rankdata(VALUES, axis=1))
+
+
+def test_descending_lists_sites_by_falling_value_and_ties_by_site():
+    np.testing.assert_array_equal(kernels.descending(KEYS), np.argsort(-VALUES, axis=1, kind="stable"))
+
+
+def test_sum_ranks():
+    ranks = kernels.double_ranks(KEYS)
+    found = kernels.sum_ranks(ranks, COLUMNS.indptr, COLUMNS.sites)
+    np.testing.assert_array_equal(found, ranks.astype(np.int64) @ MASKS)
+
+
+def test_sums_of_large_ranks_do_not_overflow():
+    ranks = np.full((1, 8), 2**31 - 1, np.int32)
+    columns = Columns.from_masks(np.ones((8, 1), bool))
+    assert kernels.sum_ranks(ranks, columns.indptr, columns.sites).item() == 8 * (2**31 - 1)
+
+
+def test_gather():
+    np.testing.assert_array_equal(kernels.gather(KEYS, COLUMNS.sites), KEYS[:, COLUMNS.sites])
+
+
+def test_sum_values():
+    found = kernels.sum_values(View(KEYS, COLUMNS).sorted_columns, key_table(), COLUMNS.indptr)
+    np.testing.assert_allclose(found, VALUES @ MASKS, rtol=1e-12)
+
+
+def test_moments():
+    mean, square, least, greatest = kernels.moments(KEYS, key_table()).T
+    np.testing.assert_allclose(mean, VALUES.mean(axis=1), rtol=1e-12)
+    np.testing.assert_allclose(square, VALUES.var(axis=1) * 200, rtol=1e-12)
+    np.testing.assert_array_equal(least, VALUES.min(axis=1))
+    np.testing.assert_array_equal(greatest, VALUES.max(axis=1))
+
+
+def test_a_constant_has_no_variance_at_all():
+    keys = to_keys(np.full((1, 77_777), 0.1, np.float16))
+    assert kernels.moments(keys, key_table())[0, 1] == 0.0
+
+
+def test_average_precision_of_both_ends():
+    found = kernels.average_precision(KEYS, View(KEYS, COLUMNS).sorted_columns, COLUMNS.indptr)
+    for concept in (0, 1, 2, 4):
+        for unit, values in enumerate(VALUES):
+            truth = MASKS[:, concept]
+            upper, lower = average_precision_score(truth, values), average_precision_score(truth, -values)
+            np.testing.assert_allclose(found[:, unit, concept], [upper, lower], rtol=1e-12)
+    assert np.isnan(found[:, :, 3]).all()
+
+
+@pytest.mark.parametrize("n_sites", [3, 7, 49, 1000])
+def test_perfect_precision_is_one_at_most(n_sites):
+    columns = Columns.from_masks(np.ones((n_sites, 1), bool))
+    keys = to_keys(np.random.default_rng(0).integers(0, 9, (50, n_sites)).astype(np.float16))
+    found = kernels.average_precision(keys, View(keys, columns).sorted_columns, columns.indptr)
+    assert found.max() <= 1.0
+    np.testing.assert_allclose(found, 1.0, rtol=1e-12)
+
+
+def test_select_keys_reads_sorted_rows():
+    index = np.array([0, 0, 17, 100, 198, 199])
+    np.testing.assert_array_equal(kernels.select_keys(KEYS, index), np.sort(KEYS, axis=1)[:, index])
+
+
+def test_counts_above_edges():
+    edges = np.sort(KEYS, axis=1)[:, [0, 50, 150, 199]]
+    above = KEYS[:, :, None] > edges[:, None, :]
+    found = kernels.count_above(View(KEYS, COLUMNS).sorted_columns, COLUMNS.indptr, edges)
+    np.testing.assert_array_equal(found, np.einsum("use,sc->uce", above.astype(int), MASKS.astype(int)))
+    np.testing.assert_array_equal(kernels.count_row_above(KEYS, edges), above.sum(axis=1))
+
+
+def test_no_sites():
+    columns = Columns.from_masks(np.zeros((0, 2), bool))
+    view = View(EMPTY, columns)
+    assert kernels.double_ranks(EMPTY).shape == (3, 0)
+    assert kernels.descending(EMPTY).shape == (3, 0)
+    np.testing.assert_array_equal(kernels.sum_ranks(view.ranks, columns.indptr, columns.sites), np.zeros((3, 2)))
+    np.testing.assert_array_equal(kernels.sum_values(view.sorted_columns, key_table(), columns.indptr), np.zeros((3, 2)))
+    assert np.isnan(kernels.average_precision(EMPTY, view.sorted_columns, columns.indptr)).all()
+    np.testing.assert_array_equal(kernels.count_row_above(EMPTY, np.zeros((3, 2), np.uint16)), np.zeros((3, 2)))
