@@ -47,19 +47,19 @@ class _Reader:
                 self._step(tap, tensor)
             elif (tap.address.call or 0) == call:
                 self.pending.discard(tap)
-                self.sink(tap, tap.canonical(tensor))
+                self.sink(tap, tap.canonical(tensor, self.n_steps[tap.grid]))
         if not self.pending:
             raise _Finished
 
     def _step(self, tap: Tap, tensor: torch.Tensor) -> None:
         steps = self.steps[tap]
-        steps.append(tensor.movedim(tap.batch_axis, 0).clone())
+        steps.append(tap.canonical(tensor, 1).clone())
         if len(steps) == self.n_steps[tap.grid]:
             self.flush(tap)
 
     def flush(self, tap: Tap) -> None:
         self.pending.discard(tap)
-        self.sink(tap, torch.stack(self.steps.pop(tap), dim=1))
+        self.sink(tap, torch.cat(self.steps.pop(tap), dim=1))
 
 
 def read_layers(

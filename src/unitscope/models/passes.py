@@ -129,7 +129,7 @@ class Pass:
     def forward(self, batch: Sequence[Piece]) -> None:
         """Run one batch and store its words' values."""
         fed = self.model.feed.collate({grid: [piece.parts[grid].row for piece in batch] for grid in self.read})
-        gathers: dict[tuple[str, float, int, int], tuple[Gather, torch.Tensor]] = {}
+        gathers: dict[tuple[str, int, int, int], tuple[Gather, torch.Tensor]] = {}
 
         def sink(tap: Tap, tensor: torch.Tensor) -> None:
             n_outputs = tensor.shape[1]

@@ -27,8 +27,9 @@ class Tap:
     """How to read a layer from a tensor that a module takes or gives.
 
     `batch_axis` and `site_axis` are axes of the tensor, all others are units (flattened, `width` in all);
-    `site_axis` is None where the module's calls are the time axis. Position j of the layer stands for the network's
-    input positions [j * stride + offset, (j + 1) * stride + offset) of `grid`. `order` ranks taps by execution.
+    `site_axis` is None where the module's calls are the time axis, and equals `batch_axis` where both are one axis
+    (rows after each other). Position j of the layer stands for the network's input positions
+    [j * stride + offset, (j + 1) * stride + offset) of `grid`. `order` ranks taps by execution.
     """
 
     address: Address
@@ -36,18 +37,23 @@ class Tap:
     width: int
     batch_axis: int
     site_axis: int | None
-    stride: float = 1.0
+    stride: int = 1
     offset: int = 0
     order: int = 0
 
     @property
     def is_direct(self) -> bool:
         """Whether layer positions are input positions."""
-        return self.stride == 1.0 and self.offset == 0
+        return self.stride == 1 and self.offset == 0
 
-    def canonical(self, tensor: torch.Tensor) -> torch.Tensor:
-        """View with axes (batch, site, units...)."""
-        return tensor.movedim((self.batch_axis, self.site_axis or 0), (0, 1))
+    def canonical(self, tensor: torch.Tensor, n_positions: int) -> torch.Tensor:
+        """View with axes (batch, site, units...); `n_positions` is the length of the batch's rows."""
+        if self.site_axis is None:
+            return tensor.movedim(self.batch_axis, 0).unsqueeze(1)
+        if self.site_axis == self.batch_axis:
+            rows = tensor.movedim(self.batch_axis, 0)
+            return rows.reshape(-1, n_positions, *rows.shape[1:])
+        return tensor.movedim((self.batch_axis, self.site_axis), (0, 1))
 
 
 @dataclass(frozen=True)
@@ -165,20 +171,28 @@ def _from_axes(
     base: Trace,
     by_grid: Mapping[str, Trace],
 ) -> Tap | None:
-    if len(shape) < 3 or any(len(other) != len(shape) for other in (in_batch, *in_grids.values())):
+    if any(len(other) != len(shape) for other in (in_batch, *in_grids.values())):
         return None
     batch_axes = _changed(shape, in_batch)
     site_axes = [(grid, axis) for grid, other in in_grids.items() for axis in _changed(shape, other)]
     if len(batch_axes) != 1 or len(site_axes) != 1:
         return None
     batch_axis, (grid, site_axis) = batch_axes[0], site_axes[0]
-    if batch_axis == site_axis or shape[batch_axis] != base.n_batch:
+    if len(shape) <= len({batch_axis, site_axis}):
         return None
-    stride, offset = _cover(
-        (base.lengths[grid], by_grid[grid].lengths[grid]), (shape[site_axis], in_grids[grid][site_axis])
-    )
+    lengths = (base.lengths[grid], by_grid[grid].lengths[grid])
+    cover: tuple[int, int] | None = (1, 0)
+    if batch_axis != site_axis:
+        cover = _cover(lengths, (shape[site_axis], in_grids[grid][site_axis]))
+        rows = base.n_batch
+    else:
+        rows = base.n_batch * lengths[0]
+        if in_grids[grid][site_axis] != base.n_batch * lengths[1]:
+            return None
+    if cover is None or shape[batch_axis] != rows:
+        return None
     width = prod(size for axis, size in enumerate(shape) if axis not in (batch_axis, site_axis))
-    return Tap(address, grid, width, batch_axis, site_axis, stride, offset)
+    return Tap(address, grid, width, batch_axis, site_axis, *cover)
 
 
 def _from_calls(address: Address, base: Trace, batch: Trace, by_grid: Mapping[str, Trace]) -> Tap | None:
@@ -206,18 +220,22 @@ def _changed(shape: Shape, other: Shape) -> list[int]:
     return [axis for axis, (a, b) in enumerate(zip(shape, other)) if a != b]
 
 
-def _cover(inputs: tuple[int, int], outputs: tuple[int, int]) -> tuple[float, int]:
-    """Stride and offset of a layer's positions on the input's, from two lengths of each.
+def _cover(inputs: tuple[int, int], outputs: tuple[int, int]) -> tuple[int, int] | None:
+    """Stride and offset of a layer's positions on the input's, from two lengths of each; None where no stride fits.
 
-    >>> _cover((17, 48), (17, 48)), _cover((17, 48), (13, 44)), _cover((17, 48), (8, 24))
-    ((1.0, 0), (1.0, 2), (2.0, 0))
+    A layer that pads its input to some multiple, for instance, has no stride: which of its positions are padding
+    cannot be told from shapes. Strides that the two lengths cannot tell apart (above 10, at the lengths that
+    `TorchModel` probes with) are not guessed either.
+
+    >>> _cover((17, 48), (17, 48)), _cover((17, 48), (13, 44)), _cover((17, 48), (8, 24)), _cover((17, 48), (20, 48))
+    ((1, 0), (1, 2), (2, 0), None)
     """
-    slope = (inputs[1] - inputs[0]) / (outputs[1] - outputs[0])
-    stride = float(round(slope)) if slope >= 1 and abs(slope - round(slope)) < 0.3 else slope
-    if stride < 1:
-        return stride, 0
+    longer, more = inputs[1] - inputs[0], outputs[1] - outputs[0]
+    # Positions are cut off at the end, fewer than one stride of them.
+    strides = [stride for stride in range(1, longer + 1) if abs(longer - stride * more) < stride]
+    if len(strides) != 1:
+        return None
+    stride = strides[0]
     # What a convolution without padding leaves out is shared by both ends; a remainder is cut at the end.
     surplus = min(length - stride * n for length, n in zip(inputs, outputs))
-    if stride == 1:
-        return stride, int(surplus // 2)
-    return stride, max(0, int(surplus) // 2)
+    return stride, surplus // 2 if stride == 1 else max(0, surplus) // 2

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from math import ceil
 
 import numpy as np
 import torch
@@ -72,8 +71,8 @@ def covered(spans: Ints, tap: Tap, n_outputs: int) -> Ints:
     end = np.where(real, spans[..., 1], 0)
     out = np.zeros((spans.shape[0], n_outputs, 2), dtype=np.int64)
     for place in range(n_outputs):
-        low = max(0, int(place * tap.stride + tap.offset))
-        high = min(n_inputs, max(low + 1, ceil((place + 1) * tap.stride + tap.offset)))
+        low = max(0, place * tap.stride + tap.offset)
+        high = min(n_inputs, (place + 1) * tap.stride + tap.offset)
         if low < high:
             first = start[:, low:high].min(axis=1)
             out[:, place, 0] = np.where(first == far, 0, first)

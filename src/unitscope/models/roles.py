@@ -21,13 +21,15 @@ HIDDEN, NEURONS, HEADS = "hidden state", "feed-forward neurons", "attention head
 EMBEDDING, RECURRENT = "embedding", "recurrent state"
 
 _BLOCK = re.compile(r"(?:[^\d]*\.)?(?:layer|layers|h|block|blocks)\.\d+|.*\.albert_layers\.\d+")
-_STREAM_ENDS = re.compile(r"(?:.*\.)?(?:embeddings|drop|ln_f|final_layer_norm|final_layernorm)|(?:[^\d]*\.)?norm")
+_STREAM_ENDS = re.compile(
+    r"(?:.*\.)?(?:embeddings|drop|layernorm_embedding|ln_f|ln_out|norm_f|final_norm|final_layer_?norm)|(?:[^\d]*\.)?norm"
+)
 _NEURONS_OUT = re.compile(r".*\d.*\.intermediate|.*\.mlp\.act")
 _NEURONS_IN = re.compile(
-    r".*(?:\.(?:down_proj|dense_4h_to_h|fc2|lin2|ffn_output|linear2|fc_out|w2|ff\.layer_2)|DenseReluDense\.wo|mlp\.wo)"
+    r".*(?:\.(?:down_proj|dense_4h_to_h|fc2|lin2|ffn_output|linear2|fc_out|w2|ff\.layer_2)|DenseReluDense\.wo|mlp\.[Ww]o)"
 )
 _HEADS_IN = re.compile(
-    r".*(?:\.attention\.output\.dense|(?:attn|attention|Attention)\.(?:o_proj|out_proj|c_proj|o|dense|out_lin))"
+    r".*(?:\.attention\.output\.dense|(?:attn|attention|Attention)\.(?:o_proj|out_proj|c_proj|o|Wo|dense|out_lin))"
 )
 _N_HEADS = ("num_attention_heads", "num_heads", "n_heads", "n_head", "nhead")
 

@@ -21,7 +21,8 @@ from unitscope.models.roles import Role, roles
 from unitscope.models.weights import digest, forked_devices, reset
 from unitscope.sites import Item
 
-_PROBE_LENGTHS = (17, 48)
+# Their difference has many divisors, so that strides up to 10 can be told apart.
+_PROBE_LENGTHS = (17, 137)
 _PROBE_ROWS = (2, 3)
 
 

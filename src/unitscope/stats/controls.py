@@ -91,6 +91,46 @@ class Controls:
         return _subtract(keys, value_of, self.position_bin, self.length_bin, by_position, by_length)
 
 
+@dataclass(frozen=True)
+class WithinForm:
+    """Prepared design for the partial effect of every concept within word forms, position and length held fixed.
+
+    `columns` are the controls' columns, then the concepts; `slope` [K, C] regresses concepts on controls within
+    forms; `spread` [C] is what is left of each concept's sum of squares: how many sites' worth of contrast it has.
+    """
+
+    controls: Controls
+    columns: Columns
+    slope: NDArray[np.float64]
+    spread: NDArray[np.float64]
+
+    @classmethod
+    def prepare(cls, controls: Controls, concepts: Columns) -> WithinForm:
+        """Build the design over the sites that controls and concepts share."""
+        columns = controls.columns.joined(concepts)
+        k = controls.columns.n_concepts
+        gram = gram_within(controls, columns)
+        slope = controls.solver @ gram[:k, k:]
+        spread = np.diag(gram)[k:] - (gram[:k, k:] * slope).sum(axis=0)
+        return cls(controls, columns, slope, np.where(spread > 1e-9 * np.diag(gram)[k:], spread, 0.0))
+
+    def effects(self, keys: Keys, value_of: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Partial mean gap of every unit for every concept, in within-form standard deviations, [U, C].
+
+        Its standard error without effect is about 1 / sqrt(spread). NaN where a concept has no contrast within forms.
+        """
+        controls, k = self.controls, self.controls.columns.n_concepts
+        columns = self.columns
+        _, inside, sums = demeaned_sums(
+            keys, value_of, controls.form, controls.form_size, columns.indptr, columns.sites
+        )
+        free = max(columns.n_sites - controls.n_forms, 1)
+        spread = np.sqrt(np.where(inside > 0, inside, np.nan) / free)
+        with np.errstate(invalid="ignore"):
+            gap = (sums[:, k:] - sums[:, :k] @ self.slope) / np.where(self.spread > 0, self.spread, np.nan)
+            return np.asarray(gap / spread[:, None])
+
+
 def gram_within(controls: Controls, columns: Columns) -> NDArray[np.float64]:
     """Gram matrix [K, K] of boolean columns after removing each column's mean within every word form."""
     from scipy.sparse import csc_matrix

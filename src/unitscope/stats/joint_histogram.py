@@ -43,7 +43,7 @@ class JointHistogram:
         edges = view.ask(Quantiles(shares))
         columns = view.columns
         above = kernels.count_above(view.sorted_columns, columns.indptr, edges).astype(np.int64)
-        row = kernels.count_row_above(view.keys, edges).astype(np.int64)
+        row = kernels.count_row_above(view.rising, edges).astype(np.int64)
         return JointCounts(
             _bins(above, columns.counts[None, :]), _bins(row, np.array(view.n_sites)), columns.counts, view.n_sites
         )

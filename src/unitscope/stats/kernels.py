@@ -17,52 +17,39 @@ Floats = NDArray[np.float64]
 
 
 @kernel
-def double_ranks(keys: Keys) -> Ints:
-    """Doubled midranks of each row, [U, S]."""
+def double_ranks(keys: Keys, rising: Keys) -> Ints:
+    """Doubled midranks of each row, [U, S]; `rising` are the sorted rows."""
     n_units, n_sites = keys.shape
     ranks = np.empty((n_units, n_sites), np.int32)
-    count = np.zeros(N_KEYS, np.int32)
+    rank_of = np.empty(N_KEYS, np.int32)
     for u in range(n_units):
-        low, high = N_KEYS - 1, 0
+        at = 0
+        while at < n_sites:
+            key = rising[u, at]
+            end = at + 1
+            while end < n_sites and rising[u, end] == key:
+                end += 1
+            rank_of[key] = at + end + 1
+            at = end
         for s in range(n_sites):
-            key = keys[u, s]
-            count[key] += 1
-            low, high = min(low, key), max(high, key)
-        below = 0
-        for key in range(low, high + 1):
-            here = count[key]
-            if here > 0:
-                count[key] = 2 * below + here + 1
-                below += here
-        for s in range(n_sites):
-            ranks[u, s] = count[keys[u, s]]
-        for s in range(n_sites):
-            count[keys[u, s]] = 0
+            ranks[u, s] = rank_of[keys[u, s]]
     return ranks
 
 
 @kernel
-def descending(keys: Keys) -> Ints:
-    """Sites of each row by falling key, equal keys by rising site, [U, S]."""
+def descending(keys: Keys, rising: Keys) -> Ints:
+    """Sites of each row by falling key, equal keys by rising site, [U, S]; `rising` are the sorted rows."""
     n_units, n_sites = keys.shape
     order = np.empty((n_units, n_sites), np.int32)
-    start = np.zeros(N_KEYS, np.int32)
+    start = np.empty(N_KEYS, np.int32)
     for u in range(n_units):
-        low, high = N_KEYS - 1, 0
-        for s in range(n_sites):
-            key = keys[u, s]
-            start[key] += 1
-            low, high = min(low, key), max(high, key)
-        above = 0
-        for key in range(high, low - 1, -1):
-            here = start[key]
-            start[key] = above
-            above += here
+        for at in range(n_sites):
+            # The last of equal keys is written last: its distance from the end is where they begin when falling.
+            start[rising[u, at]] = n_sites - 1 - at
         for s in range(n_sites):
             key = keys[u, s]
             order[u, start[key]] = s
             start[key] += 1
-        start[low : high + 1] = 0
     return order
 
 
@@ -129,76 +116,6 @@ def moments(keys: Keys, value_of: NDArray[np.float32]) -> Floats:
 
 
 @kernel
-def average_precision(keys: Keys, columns: Keys, indptr: Longs) -> Floats:
-    """Average precision of each concept under falling (index 0) and rising (1) values, [2, U, C].
-
-    `columns` [U, nnz] are the concepts' own keys, sorted within each concept. Equal values are one threshold, as in
-    scikit-learn. Concepts without sites get NaN.
-    """
-    n_units, n_sites = keys.shape
-    n_concepts = indptr.shape[0] - 1
-    found = np.full((2, n_units, n_concepts), np.nan)
-    count = np.zeros(N_KEYS, np.int32)
-    per_above = np.empty(N_KEYS, np.float64)
-    per_below = np.empty(N_KEYS, np.float64)
-    for u in range(n_units):
-        low, high = N_KEYS - 1, 0
-        for s in range(n_sites):
-            key = keys[u, s]
-            count[key] += 1
-            low, high = min(low, key), max(high, key)
-        above = 0
-        for key in range(high, low - 1, -1):
-            here = count[key]
-            count[key] = 0
-            if here > 0:
-                per_below[key] = 1.0 / (n_sites - above)
-                above += here
-                per_above[key] = 1.0 / above
-        row = columns[u]
-        for c in range(n_concepts):
-            start, end = indptr[c], indptr[c + 1]
-            if start == end:
-                continue
-            falling, rising = 0.0, 0.0
-            i = start
-            while i < end:
-                key = row[i]
-                j = i + 1
-                while j < end and row[j] == key:
-                    j += 1
-                falling += (j - i) * (end - i) * per_above[key]
-                rising += (j - i) * (j - start) * per_below[key]
-                i = j
-            # Rounding must not carry a perfect score beyond one.
-            found[0, u, c] = min(falling / (end - start), 1.0)
-            found[1, u, c] = min(rising / (end - start), 1.0)
-    return found
-
-
-@kernel
-def select_keys(keys: Keys, index: NDArray[np.int64]) -> Keys:
-    """Keys at the given 0-based ascending positions of each row, [U, len(index)]; `index` rises."""
-    n_units, n_sites = keys.shape
-    found = np.empty((n_units, index.shape[0]), np.uint16)
-    count = np.zeros(N_KEYS, np.int32)
-    for u in range(n_units):
-        low, high = N_KEYS - 1, 0
-        for s in range(n_sites):
-            key = keys[u, s]
-            count[key] += 1
-            low, high = min(low, key), max(high, key)
-        below, at = 0, 0
-        for key in range(low, high + 1):
-            below += count[key]
-            count[key] = 0
-            while at < index.shape[0] and index[at] < below:
-                found[u, at] = key
-                at += 1
-    return found
-
-
-@kernel
 def _first_above(row: Keys, start: int, end: int, key: int) -> int:
     while start < end:
         middle = (start + end) // 2
@@ -207,6 +124,56 @@ def _first_above(row: Keys, start: int, end: int, key: int) -> int:
         else:
             start = middle + 1
     return start
+
+
+@kernel
+def average_precision(rising: Keys, columns: Keys, indptr: Longs) -> Floats:
+    """Average precision of each concept under falling (index 0) and rising (1) values, [2, U, C].
+
+    `rising` [U, S] are all keys sorted; `columns` [U, nnz] the concepts' own keys, sorted within each concept. Equal
+    values are one threshold, as in scikit-learn. Concepts without sites get NaN.
+    """
+    n_units, n_sites = rising.shape
+    n_concepts = indptr.shape[0] - 1
+    found = np.full((2, n_units, n_concepts), np.nan)
+    per_above = np.empty(N_KEYS, np.float64)
+    per_below = np.empty(N_KEYS, np.float64)
+    few = indptr[n_concepts] * 16 < n_sites
+    for u in range(n_units):
+        row, whole = columns[u], rising[u]
+        if not few:
+            at = 0
+            while at < n_sites:
+                key = whole[at]
+                end = at + 1
+                while end < n_sites and whole[end] == key:
+                    end += 1
+                per_above[key] = 1.0 / (n_sites - at)
+                per_below[key] = 1.0 / end
+                at = end
+        for c in range(n_concepts):
+            start, end = indptr[c], indptr[c + 1]
+            if start == end:
+                continue
+            high, low = 0.0, 0.0
+            i = start
+            while i < end:
+                key = row[i]
+                j = i + 1
+                while j < end and row[j] == key:
+                    j += 1
+                if few:
+                    above = _first_above(whole, 0, n_sites, key)
+                    below = _first_above(whole, 0, above, key - 1) if key > 0 else 0
+                    high += (j - i) * (end - i) / (n_sites - below)
+                    low += (j - i) * (j - start) / above
+                else:
+                    high += (j - i) * (end - i) * per_above[key]
+                    low += (j - i) * (j - start) * per_below[key]
+                i = j
+            found[0, u, c] = high / (end - start)
+            found[1, u, c] = low / (end - start)
+    return found
 
 
 @kernel
@@ -227,14 +194,11 @@ def count_above(columns: Keys, indptr: Longs, edges: Keys) -> Ints:
 
 
 @kernel
-def count_row_above(keys: Keys, edges: Keys) -> Ints:
-    """Number of all sites whose key exceeds each edge of the unit, [U, n_edges]."""
-    n_units, n_sites = keys.shape
-    counts = np.zeros(edges.shape, np.int32)
+def count_row_above(rising: Keys, edges: Keys) -> Ints:
+    """Number of all sites whose key exceeds each edge of the unit, [U, n_edges], from sorted rows."""
+    n_units, n_sites = rising.shape
+    counts = np.empty(edges.shape, np.int32)
     for u in range(n_units):
         for e in range(edges.shape[1]):
-            edge, total = edges[u, e], 0
-            for s in range(n_sites):
-                total += keys[u, s] > edge
-            counts[u, e] = total
+            counts[u, e] = n_sites - _first_above(rising[u], 0, n_sites, edges[u, e])
     return counts

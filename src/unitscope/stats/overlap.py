@@ -28,11 +28,10 @@ class Quantiles:
     shares: tuple[float, ...]
 
     def compute(self, view: View) -> Keys:
-        """Count keys; exact."""
+        """Look up the sorted keys; exact."""
         if not view.n_sites:
             return np.zeros((view.n_units, len(self.shares)), np.uint16)
-        index = np.array([_index(share, view.n_sites) for share in self.shares], np.int64)
-        return kernels.select_keys(view.keys, index)
+        return view.rising[:, [_index(share, view.n_sites) for share in self.shares]]
 
 
 @dataclass(frozen=True)
@@ -74,11 +73,11 @@ class Overlap:
             edges = keys
         else:
             # The share-quantile counted from above; a < t is the complement of a > t - one key.
-            index = np.array([view.n_sites - 1 - _index(1 - self.share, view.n_sites)], np.int64)
-            keys = kernels.select_keys(view.keys, index) if view.n_sites else np.zeros((view.n_units, 1), np.uint16)
+            index = view.n_sites - 1 - _index(1 - self.share, view.n_sites)
+            keys = view.rising[:, [index]] if view.n_sites else np.zeros((view.n_units, 1), np.uint16)
             edges = np.maximum(keys, 1) - np.uint16(1)
         both = kernels.count_above(view.sorted_columns, columns.indptr, edges)[:, :, 0].astype(np.int64)
-        on = kernels.count_row_above(view.keys, edges)[:, 0].astype(np.int64)
+        on = kernels.count_row_above(view.rising, edges)[:, 0].astype(np.int64)
         if self.tail == "lower":
             both, on = columns.counts - both, view.n_sites - on
         threshold = view.value_of[keys[:, 0]].astype(np.float64) * view.scale

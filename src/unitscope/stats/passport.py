@@ -72,9 +72,9 @@ class Passports:
     def prepare(cls, controls: Controls, concepts: Columns, block: NDArray[np.int32]) -> Passports:
         """Build the design from controls, concepts over the same sites, and each site's block [S]."""
         fixed = controls.columns
-        columns = _joined(fixed, concepts)
+        columns = fixed.joined(concepts)
         blocks = _as_columns(block)
-        gram = gram_within(controls, _joined(columns, blocks))
+        gram = gram_within(controls, columns.joined(blocks))
         n = columns.n_concepts
         kept, factor = independent(gram[:n, :n])
         part = np.searchsorted([controls.n_position, fixed.n_concepts], kept, side="right") + 1
@@ -89,7 +89,7 @@ class Passports:
         free = n_sites - controls.n_forms
         if free <= len(self.kept) + 2:
             return shares
-        every = _joined(self.columns, self.blocks)
+        every = self.columns.joined(self.blocks)
         total, inside, sums = demeaned_sums(
             keys, value_of, controls.form, controls.form_size, every.indptr, every.sites
         )
@@ -149,11 +149,6 @@ def independent(gram: NDArray[np.float64], tolerance: float = 1e-8) -> tuple[NDA
             kept.append(j)
     rank = len(kept)
     return np.array(kept, np.intp), factor[:rank, :rank].copy()
-
-
-def _joined(first: Columns, second: Columns) -> Columns:
-    indptr = np.concatenate([first.indptr, second.indptr[1:] + first.indptr[-1]])
-    return Columns(indptr, np.concatenate([first.sites, second.sites]), first.n_sites)
 
 
 def _as_columns(label: NDArray[np.int32]) -> Columns:

@@ -27,6 +27,6 @@ class Precision:
     def compute(self, view: View) -> AveragePrecisions:
         """Exact on the keys."""
         columns = view.columns
-        found = kernels.average_precision(view.keys, view.sorted_columns, columns.indptr)
+        found = kernels.average_precision(view.rising, view.sorted_columns, columns.indptr)
         prevalence = columns.counts / view.n_sites if view.n_sites else np.full(columns.n_concepts, np.nan)
         return AveragePrecisions(found[0], found[1], prevalence)

@@ -135,7 +135,7 @@ def within(keys: Keys, strata: Strata) -> Within:
     inside = np.bincount(strata.stratum, weights=strata.mask, minlength=n_strata)
     size = np.bincount(strata.stratum, minlength=n_strata)
     counts = np.stack([inside, size - inside])
-    order = kernels.descending(keys)
+    order = kernels.descending(keys, np.sort(keys, axis=1))
     effect, variance, influence = _walk(keys, order, strata.mask, strata.stratum, strata.block, counts, n_blocks)
     gap = effect - 0.5
     with np.errstate(divide="ignore", invalid="ignore"):

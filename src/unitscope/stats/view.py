@@ -61,6 +61,11 @@ class Columns:
         before = np.concatenate([[0], np.cumsum(inside, dtype=np.int64)])
         return Columns(before[self.indptr], new[self.sites[inside]].astype(np.int32), int(keep.sum()))
 
+    def joined(self, other: Columns) -> Columns:
+        """These columns, then others over the same sites."""
+        indptr = np.concatenate([self.indptr, other.indptr[1:] + self.indptr[-1]])
+        return Columns(indptr, np.concatenate([self.sites, other.sites]), self.n_sites)
+
     def mask(self, concept: int) -> NDArray[np.bool_]:
         """Boolean mask [S] of one concept."""
         mask = np.zeros(self.n_sites, np.bool_)
@@ -111,19 +116,25 @@ class View:
     def pair(self, units: NDArray[np.intp], concept: int) -> View:
         """The same sites with some units and one concept; ranks are taken over where they are known."""
         part = View(self.keys[units], self.columns.only(concept), self.scale[units])
-        if "ranks" in self.__dict__:
-            part.__dict__["ranks"] = self.ranks[units]
+        part.__dict__["rising"] = self.rising[units]
+        part.__dict__["ranks"] = self.ranks[units]
+        part.__dict__["value_of"] = self.value_of
         return part
+
+    @cached_property
+    def rising(self) -> Keys:
+        """Each unit's keys sorted, [U, S]."""
+        return np.sort(self.keys, axis=1)
 
     @cached_property
     def ranks(self) -> NDArray[np.int32]:
         """Doubled midranks [U, S]."""
-        return kernels.double_ranks(self.keys)
+        return kernels.double_ranks(self.keys, self.rising)
 
     @cached_property
     def order(self) -> NDArray[np.int32]:
         """Sites by falling value, [U, S]."""
-        return kernels.descending(self.keys)
+        return kernels.descending(self.keys, self.rising)
 
     @cached_property
     def value_of(self) -> NDArray[np.float32]:

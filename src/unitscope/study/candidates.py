@@ -3,6 +3,9 @@
 A unit's association with a concept is |AUROC - 1/2| less two standard errors under no association,
 sqrt((n1 + n0 + 1) / (12 n1 n0)): raw average precision or IoU would favour frequent concepts, and AUROC alone the
 rarest. Concepts that hold at nearly the same sites as one already chosen are passed over.
+
+The second place is kept for the concept with the strongest partial effect within word forms, position and length
+held fixed, if that is another one: what a unit tracks beyond the words it fires on is seldom its strongest concept.
 """
 
 from __future__ import annotations
@@ -16,7 +19,9 @@ from unitscope.arrays import kernel
 from unitscope.stats.ranks import RankSum
 
 FURTHER_FLOOR = 0.1
-"""A unit's further concepts must differ from chance by at least this much AUROC on half A, beyond two errors."""
+"""Further concepts must be this far from chance on half A beyond two errors: in AUROC, or in standard deviations."""
+MIN_SPREAD = 10.0
+"""Least contrast within word forms, in sites' worth, for a partial effect to count."""
 
 
 @dataclass(frozen=True)
@@ -44,39 +49,71 @@ def association(ranks: RankSum) -> NDArray[np.float64]:
     return np.nan_to_num(np.abs(ranks.auroc - 0.5) - 2 * error, nan=-np.inf)
 
 
-def choose(
-    auroc: NDArray[np.float64],
-    strength: NDArray[np.float64],
-    eligible: NDArray[np.bool_],
-    alike: NDArray[np.bool_],
-    n: int,
-) -> Candidates:
-    """The best `n` eligible concepts of each unit. `auroc`, `strength` [U, C]; `eligible` [C]; `alike` [C, C]."""
-    chosen = _pick(np.where(eligible, strength, -np.inf), alike, n, FURTHER_FLOOR)
+def partial_strength(effect: NDArray[np.float64], spread: NDArray[np.float64]) -> NDArray[np.float64]:
+    """|effect| less two standard errors, [U, C]; minus infinity where the contrast is below 10 sites' worth."""
+    enough = spread >= MIN_SPREAD
+    error = 1 / np.sqrt(np.where(enough, spread, 1.0))
+    return np.where(enough, np.nan_to_num(np.abs(effect) - 2 * error, nan=-np.inf), -np.inf)
+
+
+@dataclass(frozen=True)
+class Association:
+    """What half A says of units and concepts: AUROC, its strength, partial effect and its strength, each [U, C]."""
+
+    auroc: NDArray[np.float64]
+    strength: NDArray[np.float64]
+    partial: NDArray[np.float64]
+    partial_strength: NDArray[np.float64]
+
+    @classmethod
+    def blank(cls, n_units: int, n_concepts: int) -> Association:
+        """Nothing known yet."""
+        nan, low = np.full((n_units, n_concepts), np.nan), np.full((n_units, n_concepts), -np.inf)
+        return cls(nan, low, nan.copy(), low.copy())
+
+
+def choose(found: Association, eligible: NDArray[np.bool_], alike: NDArray[np.bool_], n: int) -> Candidates:
+    """The best `n` eligible concepts of each unit. `eligible` [C]; `alike` [C, C]."""
+    strength = np.where(eligible, found.strength, -np.inf)
+    partial = np.where(eligible, found.partial_strength, -np.inf)
+    chosen, by_partial = _pick(strength, partial, alike, n)
     there = chosen >= 0
-    values = np.where(there, np.take_along_axis(auroc, np.maximum(chosen, 0), axis=1), np.nan)
+    at = np.maximum(chosen, 0)
+    auroc = np.where(there, np.take_along_axis(found.auroc, at, axis=1), np.nan)
+    gap = np.take_along_axis(found.partial, at, axis=1)
     with np.errstate(invalid="ignore"):
-        sign = np.where(there, np.where(values >= 0.5, 1, -1), 0)
-    return Candidates(chosen, sign.astype(np.int8), values)
+        rises = np.where(by_partial, gap >= 0, auroc >= 0.5)
+    return Candidates(chosen, np.where(there, np.where(rises, 1, -1), 0).astype(np.int8), auroc)
 
 
 @kernel
-def _pick(strength: NDArray[np.float64], alike: NDArray[np.bool_], n: int, floor: float) -> NDArray[np.int32]:
+def _pick(
+    strength: NDArray[np.float64], partial: NDArray[np.float64], alike: NDArray[np.bool_], n: int
+) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
     n_units, n_concepts = strength.shape
     chosen = np.full((n_units, n), -1, np.int32)
+    by_partial = np.zeros((n_units, n), np.bool_)
     closed = np.empty(n_concepts, np.bool_)
     for u in range(n_units):
         closed[:] = False
         for k in range(n):
             best, value = -1, -np.inf
-            for c in range(n_concepts):
-                if not closed[c] and strength[u, c] > value:
-                    best, value = c, strength[u, c]
-            if best < 0 or (k > 0 and value < floor):
-                break
+            if k == 1:
+                for c in range(n_concepts):
+                    if partial[u, c] > value:
+                        best, value = c, partial[u, c]
+                if best < 0 or value < FURTHER_FLOOR or closed[best]:
+                    best, value = -1, -np.inf
+                else:
+                    by_partial[u, k] = True
+            if best < 0:
+                for c in range(n_concepts):
+                    if not closed[c] and strength[u, c] > value:
+                        best, value = c, strength[u, c]
+                if best < 0 or (k > 0 and value < FURTHER_FLOOR):
+                    break
             chosen[u, k] = best
-            closed[best] = True
             for c in range(n_concepts):
-                if alike[best, c]:
+                if c == best or alike[best, c]:
                     closed[c] = True
-    return chosen
+    return chosen, by_partial

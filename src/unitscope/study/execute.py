@@ -16,11 +16,9 @@ from unitscope.errors import ModelError
 from unitscope.measures import Measure, parse_measures
 from unitscope.models.base import Model
 from unitscope.runners.base import Job
-from unitscope.stats.ranks import RankSums
-from unitscope.stats.view import View
 from unitscope.store import ArrayFile, read_json, write_arrays
 from unitscope.study import sitepass, unitpass
-from unitscope.study.candidates import association, choose
+from unitscope.study.candidates import Association, choose
 from unitscope.study.frame import Frame, load_frame
 from unitscope.study.plan import Slice, Study, blocks_of
 from unitscope.study.prepare import Prepared
@@ -129,16 +127,14 @@ class Executor:
         """First concepts of sampled units under the other resampling."""
         frame = self.frame(self.study.layers[layer].grid)
         n = len(sitepass.sampled_units(self.study, layer))
-        keys, scale = unitpass.read_keys([ArrayFile(path) for path in spool], f"{layer}.other", 0, n, frame.valid)
-        shape = (n, frame.table.n_concepts)
-        auroc, strength = np.full(shape, np.nan), np.full(shape, -np.inf)
+        keys, _ = unitpass.read_keys([ArrayFile(path) for path in spool], f"{layer}.other", 0, n, frame.valid)
+        found = Association.blank(n, frame.table.n_concepts)
         for universe in frame.universes:
             keep = universe.halves.a if universe.known is None else universe.known.copy()
             if universe.known is not None:
                 keep[universe.known] = universe.halves.a
-            ranks = View(unitpass._at(keys, keep), universe.columns_a, scale).ask(RankSums())
-            auroc[:, universe.concepts], strength[:, universe.concepts] = ranks.auroc, association(ranks)
-        chosen = choose(auroc, strength, frame.eligible, frame.alike, 1)
+            unitpass.associate(universe, unitpass.keys_at(keys, keep), found)
+        chosen = choose(found, frame.eligible, frame.alike, 1)
         write_arrays(self.check(layer), {"concept": chosen.concept[:, 0]})
 
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from unitscope.concepts.table import ConceptTable
 from unitscope.errors import PlanError
-from unitscope.stats.controls import Controls
+from unitscope.stats.controls import Controls, WithinForm
 from unitscope.stats.halves import Halves, split
 from unitscope.stats.passport import Passports
 from unitscope.stats.shifts import Shifts
@@ -54,6 +54,11 @@ class Universe:
     def block_b(self) -> NDArray[np.int32]:
         """Dense block of each site of half B."""
         return np.unique(self.halves.block[self.halves.b], return_inverse=True)[1].astype(np.int32)
+
+    @cached_property
+    def within_a(self) -> WithinForm:
+        """Design for partial effects within word forms on half A."""
+        return WithinForm.prepare(self.controls.at(self.halves.a), self.columns_a)
 
     @cached_property
     def controls_b(self) -> Controls:

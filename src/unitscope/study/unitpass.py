@@ -25,12 +25,12 @@ from unitscope.stats.ranks import RankSums
 from unitscope.stats.strata import within
 from unitscope.stats.view import View
 from unitscope.store import CRC_ROWS, ArrayFile, write_arrays
-from unitscope.study.candidates import Candidates, association, choose
+from unitscope.study.candidates import Association, Candidates, association, choose, partial_strength
 from unitscope.study.frame import Frame, Universe, place_of
 from unitscope.study.plan import N_CANDIDATES, Slice
 from unitscope.study.sitepass import spool_name
 
-CHUNK = 4_000_000
+CHUNK = 8_000_000
 N_REPORTED = 3
 """Candidates that are tested; the others only count for how much of a unit the concepts cover."""
 N_CLIPS = 12
@@ -101,23 +101,22 @@ def score(frame: Frame, measures: Sequence[Measure], keys: Keys, scale: NDArray[
         keys[broken] = 0x8000
     found: Arrays = {}
     scores = {measure.key: np.full((n_units, n_concepts), np.nan, np.float32) for measure in measures}
-    auroc_a, strength = np.full((n_units, n_concepts), np.nan), np.full((n_units, n_concepts), -np.inf)
+    on_a = Association.blank(n_units, n_concepts)
     views_b: list[View] = []
     for universe in frame.universes:
-        view = View(keys if universe.known is None else _at(keys, universe.known), universe.columns, scale)
+        view = View(keys if universe.known is None else keys_at(keys, universe.known), universe.columns, scale)
         for measure in measures:
             scores[measure.key][:, universe.concepts] = measure.of(view)
         if universe.known is None or len(frame.universes) == 1:
             found |= _units(view, status)
-        ranks = View(_at(view.keys, universe.halves.a), universe.columns_a).ask(RankSums())
-        auroc_a[:, universe.concepts], strength[:, universe.concepts] = ranks.auroc, association(ranks)
-        views_b.append(View(_at(view.keys, universe.halves.b), universe.columns_b, scale))
+        associate(universe, keys_at(view.keys, universe.halves.a), on_a)
+        views_b.append(View(keys_at(view.keys, universe.halves.b), universe.columns_b, scale))
     if "status" not in found:
         found |= _units(View(keys, frame.universes[0].columns.only(0), scale), status)
     for values in scores.values():
         values[broken] = np.nan
     found |= {f"score.{name}": values for name, values in scores.items()}
-    candidates = choose(auroc_a, strength, frame.eligible, frame.alike, N_CANDIDATES)
+    candidates = choose(on_a, frame.eligible, frame.alike, N_CANDIDATES)
     candidates = candidates.without(found["status"] >= CONSTANT)
     found |= {"concept": candidates.concept, "sign": candidates.sign, "auroc_a": candidates.auroc}
     found |= _tested(frame, measures, views_b, candidates)
@@ -127,7 +126,18 @@ def score(frame: Frame, measures: Sequence[Measure], keys: Keys, scale: NDArray[
     return found
 
 
-def _at(keys: Keys, keep: NDArray[np.bool_]) -> Keys:
+def associate(universe: Universe, keys: Keys, found: Association) -> None:
+    """Fill in what half A's keys [U, S] say of the concepts of one universe."""
+    at = universe.concepts
+    ranks = View(keys, universe.columns_a).ask(RankSums())
+    found.auroc[:, at], found.strength[:, at] = ranks.auroc, association(ranks)
+    within_a = universe.within_a
+    effect = within_a.effects(keys, key_table())
+    found.partial[:, at], found.partial_strength[:, at] = effect, partial_strength(effect, within_a.spread)
+
+
+def keys_at(keys: Keys, keep: NDArray[np.bool_]) -> Keys:
+    """Keys at the sites where `keep` [S] holds."""
     return kernels.gather(keys, np.flatnonzero(keep).astype(np.int32))
 
 
@@ -271,8 +281,7 @@ def _cover(frame: Frame, views: Sequence[View], candidates: Candidates) -> NDArr
         return found
     universe, view = frame.universes[whole], views[whole]
     last = view.n_sites - 1
-    index = np.array([last - math.floor((1 - ON_SHARE) * last), math.floor((1 - ON_SHARE) * last)], np.int64)
-    lower, upper = kernels.select_keys(view.keys, index).T
+    lower, upper = (view.rising[:, at] for at in (last - math.floor((1 - ON_SHARE) * last), math.floor((1 - ON_SHARE) * last)))
     masks: dict[int, NDArray[np.bool_]] = {}
     for u in np.flatnonzero(candidates.concept[:, 0] >= 0).tolist():
         keys = view.keys[u]

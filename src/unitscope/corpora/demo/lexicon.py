@@ -217,7 +217,7 @@ def _topic(draft: _Draft, shared: _Draft) -> Topic:
     unions = {name: _resolve(draft, shared, [name]) for name in draft.unions}
     frames = tuple(_frame(line, draft, shared) for line in draft.frames)
     general = tuple(_frame(line, draft, shared) for line in shared.frames)
-    return Topic(draft.name, {**draft.classes, **shared.classes}, unions, frames, general)
+    return Topic(draft.name, {**shared.classes, **draft.classes}, unions, frames, general)
 
 
 def _content(topics: Sequence[Topic], lists: Mapping[str, tuple[str, ...]]) -> Iterable[tuple[str, ...]]:
