@@ -1,4 +1,106 @@
+"""What all tests share: repeatable property tests, a tiny model and a tiny corpus, made on the spot."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
 from hypothesis import settings
 
 settings.register_profile("repeatable", deadline=None, derandomize=True, database=None, max_examples=30)
 settings.load_profile("repeatable")
+
+_DETERMINERS = ("the", "a", "this", "every")
+_ADJECTIVES = ("old", "red", "quiet", "heavy")
+_NOUNS = ("dog", "house", "river", "teacher", "song", "answer", "saw", "walk")
+_VERBS = ("answer", "see", "like", "paint", "saw", "walk")
+_PRONOUNS = ("she", "they", "it")
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a saved BERT with random weights: 2 layers, 16 hidden units, 32 feed-forward neurons, WordPiece."""
+    import torch
+    import transformers
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+    from transformers.utils import logging
+
+    words = [*_DETERMINERS, *_ADJECTIVES, *_NOUNS, *_VERBS, *_PRONOUNS, "##s", "##ed", ".", "not", "and"]
+    vocabulary = {word: at for at, word in enumerate(dict.fromkeys(["[PAD]", "[UNK]", "[CLS]", "[SEP]", *words]))}
+    tokens = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
+    tokens.normalizer = normalizers.BertNormalizer(lowercase=True)
+    tokens.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokens.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
+    tokenizer = transformers.PreTrainedTokenizerFast(
+        tokenizer_object=tokens, unk_token="[UNK]", pad_token="[PAD]", cls_token="[CLS]", sep_token="[SEP]"
+    )
+    tokenizer.model_max_length = 64
+    config = transformers.BertConfig(
+        vocab_size=len(vocabulary),
+        hidden_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=32,
+        max_position_embeddings=64,
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(3)
+        model = transformers.AutoModel.from_config(config)
+    # Initial weights are so small that the context would hardly tell.
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            if weight.dim() > 1 and "norm" not in name.lower():
+                weight.mul_(8)
+    folder = tmp_path_factory.mktemp("tiny") / "tinybert"
+    logging.disable_progress_bar()
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A CoNLL-U file of 60 documents of 3 sentences, with upos, feats and deprel; some words are nouns and verbs."""
+    draw = random.Random(5)
+    lines: list[str] = []
+    for document in range(60):
+        lines.append(f"# newdoc id = doc{document:02d}")
+        for number in range(3):
+            words = _sentence(draw)
+            lines += [f"# sent_id = doc{document:02d}-{number}", f"# text = {' '.join(form for form, *_ in words)}"]
+            lines += [
+                f"{at}\t{form}\t{form}\t{upos}\t_\t{feats}\t{0 if deprel == 'root' else 1}\t{deprel}\t_\t_"
+                for at, (form, upos, feats, deprel) in enumerate(words, 1)
+            ]
+            lines.append("")
+    path = tmp_path_factory.mktemp("corpus") / "tiny.conllu"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def _sentence(draw: random.Random) -> list[tuple[str, str, str, str]]:
+    """Words as (form, upos, feats, deprel)."""
+    plural = draw.random() < 0.5
+    subject = (
+        [(draw.choice(_PRONOUNS), "PRON", "PronType=Prs", "nsubj")]
+        if draw.random() < 0.3
+        else _phrase(draw, plural, "nsubj")
+    )
+    tense = "Tense=Past" if draw.random() < 0.5 else "Tense=Pres"
+    verb = draw.choice(_VERBS)
+    words = [*subject, (verb + ("ed" if tense == "Tense=Past" and verb != "saw" else ""), "VERB", tense, "root")]
+    if draw.random() < 0.3:
+        words.insert(len(subject), ("not", "PART", "_", "advmod"))
+    if draw.random() < 0.8:
+        words += _phrase(draw, draw.random() < 0.5, "obj")
+    return [*words, (".", "PUNCT", "_", "punct")]
+
+
+def _phrase(draw: random.Random, plural: bool, deprel: str) -> list[tuple[str, str, str, str]]:
+    words = [(draw.choice(_DETERMINERS), "DET", "_", "det")]
+    if draw.random() < 0.4:
+        words.append((draw.choice(_ADJECTIVES), "ADJ", "Degree=Pos", "amod"))
+    noun = draw.choice(_NOUNS)
+    number = "Number=Plur" if plural else "Number=Sing"
+    return [*words, (noun + ("s" if plural else ""), "NOUN", number, deprel)]

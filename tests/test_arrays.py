@@ -64,7 +64,15 @@ def test_keys_of_any_memory_layout():
 
 @pytest.mark.parametrize(
     ("largest", "scale"),
-    [(0.0, 1.0), (2.0**-4, 1.0), (60_000.0, 1.0), (65_520.0, 32_768.0), (3e38, 2.0**127), (0.06, 2.0**-5), (2.0**-120, 2.0**-100)],
+    [
+        (0.0, 1.0),
+        (2.0**-4, 1.0),
+        (60_000.0, 1.0),
+        (65_520.0, 32_768.0),
+        (3e38, 2.0**127),
+        (0.06, 2.0**-5),
+        (2.0**-120, 2.0**-100),
+    ],
 )
 def test_scale_is_one_unless_needed(largest, scale):
     assert halves_scale(np.array([largest], np.float32)).tolist() == [scale]

@@ -130,7 +130,7 @@ def make_run(model: str | Model, corpus: str | Corpus, out: Path, settings: Sett
         model_spec=spec,
         corpus=read,
         sources=sources,
-        out=out,
+        out=Path(os.path.abspath(out)),
         workers=workers,
         budget=Budget(settings.memory, settings.disk),
         model_bytes=_bytes(loaded),

@@ -7,6 +7,7 @@ is checked when the file is first read.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 MANIFEST, CHECKSUMS, RUN = "manifest.json", "checksums.json", "run.json"
+TABLES = ("units", "tests", "matches", "concepts", "clips")
 Row = dict[str, Any]
 
 
@@ -46,7 +48,8 @@ class Atlas:
                 fix="A run that was stopped is finished by running the same command again.",
             )
         manifest = read_json(folder / MANIFEST)
-        schema = manifest.get("study", {}).get("schema") if isinstance(manifest, dict) else None
+        study = manifest.get("study") if isinstance(manifest, dict) else None
+        schema = study.get("schema") if isinstance(study, dict) else None
         if schema != SCHEMA:
             raise StoreError(
                 f"'{path}' has schema version {schema}.",
@@ -73,27 +76,29 @@ class Atlas:
         return summary
 
     def table(self, name: str) -> pyarrow.Table:
-        """A whole table as pyarrow: `units`, `matches`, `concepts`, `clips`, `baselines/untrained.units` and so on."""
+        """A whole table as pyarrow: `units`, `tests`, `matches`, `concepts`, `clips`, `baselines/untrained.units` and so on."""
         from pyarrow import parquet
 
         self._check(f"{name}.parquet")
         return parquet.read_table(self.path / f"{name}.parquet")
 
     def sql(self, query: str, parameters: Sequence[Any] = ()) -> list[Row]:
-        """Rows of a DuckDB query over the views `units`, `matches`, `concepts`, `clips`.
+        """Rows of a DuckDB query over the views `units`, `tests`, `matches`, `concepts`, `clips`.
 
         Raises StoreError when the query makes no sense.
         """
         import duckdb
 
         with duckdb.connect() as connection:
-            for name in ("units", "matches", "concepts", "clips"):
+            for name in TABLES:
                 self._check(f"{name}.parquet")
-                source = str(self.path / f"{name}.parquet").replace("'", "''")
-                connection.execute(f"create view {name} as select * from read_parquet('{source}')")
+                source = _literal(self.path / f"{name}.parquet")
+                connection.execute(f"create view {name} as from read_parquet({source}, hive_partitioning = false)")
             try:
                 result = connection.execute(query, list(parameters))
-                names = [column[0] for column in result.description]
+                names = [column[0] for column in (result.description if result else None) or ()]
+                if not names:
+                    raise StoreError("Got an empty query.", expected="one SQL query, such as 'select * from units'")
                 return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
             except duckdb.Error as error:
                 raise StoreError(f"The query failed: {error}", fix="See `unitscope show --help`.") from error
@@ -129,7 +134,7 @@ class Atlas:
         """Everything about one unit, by `layer:index`. Raises StoreError when the atlas has no such unit."""
         layer, _, index = address.rpartition(":")
         self._known_layer(layer, address)
-        found = self.sql("select * from units where layer = ? and unit = ?", [layer, int(index) if index.isdigit() else -1])
+        found = self.sql("select * from units where layer = ? and unit = ?", [layer, int(index) if index.isdecimal() else -1])
         if not found:
             width = next(each["width"] for each in self.manifest["study"]["layers"] if each["address"] == layer)
             raise StoreError(f"Got unit '{index}' of layer '{layer}'.", expected=f"an index from 0 to {width - 1}")
@@ -192,6 +197,12 @@ class UnitRecord:
     row: Row
     matches: tuple[Row, ...]
     clips: tuple[Row, ...]
+
+
+def _literal(path: Path) -> str:
+    """A path as DuckDB's string that matches this file alone, whatever glob characters are in it."""
+    exact = re.sub(r"[*?\[]", lambda match: f"[{match[0]}]", str(path))
+    return "'" + exact.replace("'", "''") + "'"
 
 
 def write_table(path: Path, columns: Mapping[str, Any]) -> None:

@@ -66,8 +66,10 @@ def cannot_write(path: Path, error: OSError) -> StoreError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         fix = "Free some space or lower --disk, and run the same command again: it goes on where it stopped."
         return StoreError(f"No space left to write '{path.name}' in '{path.parent.name}'.", fix=fix)
+    barred = error.errno in (errno.EACCES, errno.EPERM, errno.EROFS)
     return StoreError(
-        f"Cannot write '{path.name}' in '{path.parent.name}': {error.strerror}.", fix="Check the folder's permissions."
+        f"Cannot write '{path.name}' in '{path.parent.name}': {error.strerror}.",
+        fix="Check the folder's permissions." if barred else "Check the path, or give another.",
     )
 
 
@@ -81,6 +83,30 @@ def write_json(path: Path, value: Any) -> None:
     """Write JSON with sorted keys, atomically."""
     text = json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
     write_bytes(path, f"{text}\n".encode("utf-8", "surrogatepass"))
+
+
+def write_sealed(path: Path, value: Any) -> None:
+    """Write JSON with a checksum of its own, atomically: for files that no other file vouches for."""
+    write_json(path, {"checksum": _seal(value), "value": value})
+
+
+def read_sealed(path: Path) -> Any:
+    """Read what `write_sealed` wrote. Raises StoreError when the file is missing or its checksum does not fit."""
+    found = read_json(path)
+    if not isinstance(found, dict) or "value" not in found or found.get("checksum") != _seal(found["value"]):
+        raise _corrupted(path)
+    return found["value"]
+
+
+def _seal(value: Any) -> int:
+    return zlib.crc32(json.dumps(value, sort_keys=True, separators=(",", ":")).encode())
+
+
+def _corrupted(path: Path) -> StoreError:
+    return StoreError(
+        f"'{path.name}' in '{path.parent.name}' is corrupted (its checksum or header does not fit).",
+        fix="Delete it and run the same command again, or restore it from a copy.",
+    )
 
 
 def read_json(path: Path) -> Any:
@@ -109,10 +135,11 @@ def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]], meta: Mapping[s
         }
         sums[name] = _checksums(array)
         at += array.nbytes
-    header["__metadata__"] = {
+    metadata = {
         "checksums": json.dumps(sums, separators=(",", ":")),
         "meta": json.dumps(dict(meta or {}), sort_keys=True, ensure_ascii=False),
     }
+    header["__metadata__"] = {**metadata, "header": str(_seal([header, metadata]))}
     text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "surrogatepass")
     text += b" " * (-len(text) % 8)
     with writing(path) as file:
@@ -144,12 +171,14 @@ class ArrayFile:
                 self._header: dict[str, Any] = json.loads(file.read(size).decode("utf-8", "surrogatepass"))
             self._start = 8 + size
             metadata = self._header.pop("__metadata__")
+            if metadata.pop("header") != str(_seal([self._header, metadata])):
+                raise ValueError
             self._sums: dict[str, list[int]] = json.loads(metadata["checksums"])
             self.meta: dict[str, Any] = json.loads(metadata["meta"])
         except FileNotFoundError as error:
             raise StoreError(f"'{path.name}' is missing from '{path.parent.name}'.", fix="Make it again.") from error
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise self._corrupted() from error
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise _corrupted(path) from error
 
     @property
     def names(self) -> list[str]:
@@ -165,7 +194,7 @@ class ArrayFile:
         entry = self._entry(name)
         array = self._load(entry, 0, None)
         if _checksums(array) != self._sums.get(name):
-            raise self._corrupted()
+            raise _corrupted(self.path)
         return array
 
     def rows(self, name: str, start: int, stop: int) -> NDArray[Any]:
@@ -176,7 +205,7 @@ class ArrayFile:
         whole = stop % CRC_ROWS == 0 or stop == entry["shape"][0]
         found = _checksums(array)
         if start % CRC_ROWS or (found if whole else found[:-1]) != (expected if whole else expected[:-1]):
-            raise self._corrupted()
+            raise _corrupted(self.path)
         return array
 
     def _entry(self, name: str) -> dict[str, Any]:
@@ -193,22 +222,22 @@ class ArrayFile:
             offset += start * int(np.prod(shape[1:], dtype=np.int64)) * kind.itemsize
             shape[0] = stop - start
         array = np.empty(shape, kind)
-        with self.path.open("rb", buffering=0) as file:
-            file.seek(offset)
-            view = memoryview(array.reshape(-1).view(np.uint8)) if array.size else memoryview(b"")
-            at = 0
-            while at < len(view):
-                n = file.readinto(view[at:])
-                if not n:
-                    raise self._corrupted()
-                at += n
+        view = memoryview(array.reshape(-1).view(np.uint8)) if array.size else memoryview(b"")
+        at = 0
+        try:
+            with self.path.open("rb", buffering=0) as file:
+                file.seek(offset)
+                while at < len(view):
+                    n = file.readinto(view[at:])
+                    if not n:
+                        raise _corrupted(self.path)
+                    at += n
+        except OSError as error:
+            raise StoreError(
+                f"Cannot read '{self.path.name}' in '{self.path.parent.name}': {error.strerror}.",
+                fix="Run the same command again: it goes on where it stopped.",
+            ) from error
         return array
-
-    def _corrupted(self) -> StoreError:
-        return StoreError(
-            f"'{self.path.name}' in '{self.path.parent.name}' is corrupted (its checksum or header does not fit).",
-            fix="Delete it and run the same command again, or restore it from a copy.",
-        )
 
 
 def read_arrays(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:

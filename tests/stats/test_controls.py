@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from unitscope.arrays import from_keys, key_table, to_keys
-from unitscope.stats.controls import Controls, demeaned_sums, gram_within
+from unitscope.stats.controls import Controls, WithinForm, demeaned_sums, gram_within
 from unitscope.stats.view import Columns
 
 VALUE_OF = key_table()
@@ -126,12 +126,62 @@ def test_adjusted_values_are_the_residual_of_a_regression_with_form_dummies(n_fo
     np.testing.assert_allclose(fixed @ coefficients, taken, atol=2e-4)
 
 
+def residual_of(columns, controls):
+    """Columns less their regression on form, position and length."""
+    design = np.concatenate([dummies(x) for x in (controls.form, controls.position_bin, controls.length_bin)], axis=1)
+    return columns - design @ np.linalg.lstsq(design, columns, rcond=None)[0]
+
+
+def test_partial_effects_are_gaps_along_what_is_left_of_a_concept():
+    controls = some_controls(3)
+    rng = np.random.default_rng(3)
+    masks = rng.random((len(controls.form), 4)) < [0.5, 0.1, 0.0, 1.1]
+    masks = np.concatenate([masks, (controls.form < 3)[:, None], (controls.position_bin == 2)[:, None]], axis=1)
+    keys = to_keys((rng.normal(size=(5, len(masks))) + masks[:, 0]).astype(np.float16))
+    design = WithinForm.prepare(controls, Columns.from_masks(masks))
+    left = residual_of(masks.astype(float), controls)
+    np.testing.assert_allclose(design.spread, (left**2).sum(axis=0), atol=1e-8)
+    values = from_keys(keys).astype(float).T
+    inside = demeaned(values, controls.form)
+    spread = np.sqrt((inside**2).sum(axis=0) / (len(masks) - controls.n_forms))
+    gap = (values.T @ left)[:, :2] / (left**2).sum(axis=0)[:2]
+    effects = design.effects(keys, VALUE_OF)
+    np.testing.assert_allclose(effects[:, :2], gap / spread[:, None], rtol=1e-4)
+    assert np.isnan(effects[:, 2:]).all()  # nowhere, everywhere, a matter of form, a matter of position
+
+
+def test_partial_effects_of_noise_have_the_error_of_their_spread():
+    controls = some_controls(4, n_sentences=60)
+    rng = np.random.default_rng(4)
+    design = WithinForm.prepare(controls, Columns.from_masks(rng.random((len(controls.form), 2)) < [0.5, 0.1]))
+    keys = to_keys(rng.normal(size=(2000, len(controls.form))).astype(np.float16))
+    z = design.effects(keys, VALUE_OF) * np.sqrt(design.spread)
+    np.testing.assert_allclose(z.std(axis=0), 1, rtol=0.06)
+    np.testing.assert_allclose(z.mean(axis=0), 0, atol=0.06)
+
+
+def test_partial_effects_of_constant_units_are_undefined_and_spare_the_others():
+    controls = some_controls(5)
+    keys = some_keys(len(controls.form))
+    design = WithinForm.prepare(
+        controls, Columns.from_masks(np.random.default_rng(5).random((len(controls.form), 1)) < 0.4)
+    )
+    expected = design.effects(keys, VALUE_OF)
+    keys[1] = 40_000
+    keys[2, 7] = to_keys(np.array(np.inf, np.float16))
+    found = design.effects(keys, VALUE_OF)
+    assert np.isnan(found[[1, 2]]).all()
+    np.testing.assert_allclose(found[[0, 3, 4]], expected[[0, 3, 4]], rtol=1e-12)
+
+
 def test_no_sites():
     nothing = np.zeros(0, np.int32)
     controls = Controls(nothing, nothing, nothing)
     assert controls.adjusted(np.zeros((2, 0), np.uint16), VALUE_OF).shape == (2, 0)
     assert controls.form_at_position.shape == (0,)
     assert controls.at(np.zeros(0, bool)).n_forms == 0
+    design = WithinForm.prepare(controls, Columns.from_masks(np.zeros((0, 3), bool)))
+    assert np.isnan(design.effects(np.zeros((2, 0), np.uint16), VALUE_OF)).all()
 
 
 def test_one_site():

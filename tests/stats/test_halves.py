@@ -129,6 +129,8 @@ def test_halves_are_not_alike_by_the_order_of_documents():
     assert abs(np.corrcoef(half, np.arange(400))[0, 1]) < 0.2
 
 
-@pytest.mark.parametrize(("counts", "expected"), [([], 0), ([0, 0], 0), ([7], 1), ([3, 3, 3, 0], 3), ([9, 1], 100 / 82)])
+@pytest.mark.parametrize(
+    ("counts", "expected"), [([], 0), ([0, 0], 0), ([7], 1), ([3, 3, 3, 0], 3), ([9, 1], 100 / 82)]
+)
 def test_effective_groups(counts, expected):
     assert effective_groups(np.array(counts, np.int64)) == pytest.approx(expected)

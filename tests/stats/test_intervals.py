@@ -5,13 +5,12 @@ from scipy.stats import t as student
 from sklearn.metrics import roc_auc_score
 
 from unitscope.arrays import from_keys, to_keys
-from unitscope.stats import kernels
 from unitscope.stats.intervals import auroc_interval
 
 
 def interval(values, mask, block, level=0.95):
     keys = to_keys(values.astype(np.float16))
-    return auroc_interval(keys, kernels.descending(keys), mask, block.astype(np.int32), level)
+    return auroc_interval(keys, np.sort(keys, axis=1), mask, block.astype(np.int32), level)
 
 
 def jackknife(values, mask, block, level):

@@ -74,7 +74,9 @@ def test_planted_shares_are_found(weights):
     expected = dict.fromkeys(PARTS, 0.0) | weights
     expected["rest"] = 1 - sum(weights.values())
     for part in PARTS:
-        assert found[part] == pytest.approx(expected[part], abs=0.015 + 0.1 * expected[part] * (1 - expected[part])), part
+        assert found[part] == pytest.approx(expected[part], abs=0.015 + 0.1 * expected[part] * (1 - expected[part])), (
+            part
+        )
 
 
 def test_a_random_unit_is_all_rest():

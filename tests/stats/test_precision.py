@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 from sklearn.metrics import average_precision_score
 
 from unitscope.arrays import from_keys, to_keys
@@ -29,6 +30,15 @@ def test_a_concept_without_sites_has_none():
     found = View(KEYS, Columns.from_masks(MASKS)).ask(Precision())
     assert np.isnan(found.upper[:, 2]).all()
     assert np.isnan(found.lower[:, 2]).all()
+
+
+@pytest.mark.parametrize("n_sites", [3, 7, 49, 1000])
+def test_a_concept_that_holds_everywhere_has_one_and_no_more(n_sites):
+    keys = to_keys(np.random.default_rng(0).integers(0, 9, (50, n_sites)).astype(np.float16))
+    found = View(keys, Columns.from_masks(np.ones((n_sites, 1), bool))).ask(Precision())
+    for values in (found.upper, found.lower):
+        assert values.max() <= 1.0
+        np.testing.assert_allclose(values, 1.0, rtol=1e-12)
 
 
 def test_no_sites():

@@ -6,12 +6,14 @@ from scipy import fft
 from scipy.stats import norm
 
 from unitscope.arrays import to_keys
-from unitscope.stats import kernels, shifts
+from unitscope.stats import shifts
 from unitscope.stats.shifts import Shifts, window_length
+from unitscope.stats.view import Columns, View
 
 
 def ranks_of(values):
-    return kernels.double_ranks(to_keys(np.asarray(values).astype(np.float16)))
+    keys = to_keys(np.asarray(values).astype(np.float16))
+    return View(keys, Columns.from_masks(np.zeros((keys.shape[1], 0), bool))).ranks
 
 
 def rolled(ranks, mask, n_windows, length):

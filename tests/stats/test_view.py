@@ -80,15 +80,20 @@ def test_activations_and_concepts_must_be_over_equal_sites():
     assert str(caught.value) == "Got activations at 29 sites and concepts at 30. Expected: equal sites."
 
 
-@pytest.mark.parametrize("ranked", [False, True])
-def test_a_pair_is_a_view_of_its_own(ranked):
+@given(masks(), st.integers(0, 2**32))
+def test_joined_columns(mask, seed):
+    other = np.random.default_rng(seed).random((len(mask), 2)) < 0.5
+    joined = Columns.from_masks(mask).joined(Columns.from_masks(other))
+    np.testing.assert_array_equal(dense(joined), np.concatenate([mask, other], axis=1))
+
+
+def test_a_pair_is_a_view_of_its_own():
     view = some_view(scale=np.array([1, 2, 4, 8], np.float32))
-    if ranked:
-        assert view.ranks.shape == (4, 30)
     units = np.array([2, 0])
     pair = view.pair(units, 1)
     fresh = View(view.keys[units], view.columns.only(1))
     np.testing.assert_array_equal(pair.keys, fresh.keys)
+    np.testing.assert_array_equal(pair.rising, fresh.rising)
     np.testing.assert_array_equal(pair.ranks, fresh.ranks)
     np.testing.assert_array_equal(pair.order, fresh.order)
     np.testing.assert_array_equal(pair.scale, [4, 1])
@@ -106,7 +111,7 @@ def test_sorted_columns_are_the_concepts_own_keys():
 def test_looking_changes_nothing():
     view = some_view()
     keys, sites = view.keys.copy(), view.columns.sites.copy()
-    for name in ("ranks", "order", "value_of", "sorted_columns"):
+    for name in ("rising", "ranks", "order", "value_of", "sorted_columns"):
         assert len(getattr(view, name))
     np.testing.assert_array_equal(view.keys, keys)
     np.testing.assert_array_equal(view.columns.sites, sites)

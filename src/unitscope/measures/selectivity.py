@@ -25,7 +25,8 @@ class Selectivity(Measure):
         return (Moments(), ConceptSums())
 
     def score(self, moment: Moment, sums: ConceptSum) -> Scores:
-        """Selectivity [U, C]; NaN for constant units."""
+        """Selectivity [U, C]; NaN for constant units and those with infinities."""
         span = moment.greatest - moment.least
+        span = np.where(np.isfinite(span), span, np.nan)
         gap = sums.inside() - sums.outside(moment.mean)
         return np.clip(gap / np.where(span > 0, span, np.nan)[:, None], -1.0, 1.0)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import copy
 import inspect
-import json
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,15 +18,10 @@ import torch
 from torch import nn
 
 from unitscope.errors import ModelError
+from unitscope.models.folders import check_folder, first_line, looks_like_path, refuse_code
 from unitscope.models.tokens import TokenFeed
 from unitscope.models.torch import TorchModel
 
-_PICKLES = ("pytorch_model*.bin", "*.pt", "*.pth", "*.ckpt")
-_TOKENIZER_FILES = ("tokenizer*", "vocab*", "*.model", "*.spm", "spiece*", "merges.txt", "tekken.json")
-_CONVERT = (
-    "Convert it once, where you trust it: "
-    "AutoModel.from_pretrained(FOLDER, use_safetensors=False).save_pretrained(FOLDER)"
-)
 # Heads that no layer is read from, and that checkpoints of other heads leave out.
 _MAY_BE_MISSING = ("pooler",)
 
@@ -85,64 +79,8 @@ def from_pretrained(spec: str | Path, *, device: str = "cpu") -> HuggingFaceMode
     try:
         model = model.to(device)
     except (RuntimeError, AssertionError) as error:
-        raise ModelError(f"Device '{device}' cannot be used: {_first_line(error)}", fix="Use --device cpu.") from error
+        raise ModelError(f"Device '{device}' cannot be used: {first_line(error)}", fix="Use --device cpu.") from error
     return from_objects(model, tokenizer, name=_name(folder) if local else source)
-
-
-def looks_like_path(spec: str) -> bool:
-    """Whether a spec cannot be a hub id (`name` or `owner/name`) and so means a folder.
-
-    >>> looks_like_path("./mine"), looks_like_path("a/b/c"), looks_like_path("google/bert")
-    (True, True, False)
-    """
-    return spec.startswith((".", "/", "~")) or spec.count("/") > 1 or "\\" in spec or spec.endswith("/")
-
-
-def check_folder(folder: Path) -> None:
-    """Refuse a folder that transformers could only load unsafely or wrongly; see `from_pretrained`."""
-    config = _read_json(folder / "config.json")
-    if config is None:
-        raise ModelError(
-            f"Folder '{folder}' has no config.json.",
-            expected="a folder written by save_pretrained",
-            fix="Point to the folder that holds config.json and model.safetensors.",
-        )
-    _refuse_code(config, folder)
-    _refuse_code(_read_json(folder / "tokenizer_config.json") or {}, folder)
-    if not any(folder.glob("*.safetensors")):
-        if any(path for pattern in _PICKLES for path in folder.glob(pattern)):
-            raise ModelError(
-                f"Folder '{folder}' has pickled weights only, which can run code when they are read.",
-                expected="model.safetensors",
-                fix=_CONVERT,
-            )
-        raise ModelError(
-            f"Folder '{folder}' has no weights.", expected="model.safetensors", fix="Save the model again."
-        )
-    if not any(path for pattern in _TOKENIZER_FILES for path in folder.glob(pattern)):
-        raise ModelError(
-            f"Folder '{folder}' has no tokenizer.",
-            expected="tokenizer.json, vocab.txt or the like",
-            fix="Save it there: tokenizer.save_pretrained(FOLDER)",
-        )
-
-
-def _read_json(path: Path) -> dict[str, Any] | None:
-    if not path.is_file():
-        return None
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ModelError(f"Cannot read '{path}': {_first_line(error)}", fix="Save or download it again.") from error
-    return found if isinstance(found, dict) else {}
-
-
-def _refuse_code(config: dict[str, Any], source: object) -> None:
-    if config.get("auto_map"):
-        raise ModelError(
-            f"Model '{source}' comes with code of its own (auto_map), which is not run.",
-            fix="Build it yourself and pass it as python:module:factory, or use a model that transformers knows.",
-        )
 
 
 def _load(source: str, local: bool) -> tuple[Any, Any]:
@@ -154,7 +92,7 @@ def _load(source: str, local: bool) -> tuple[Any, Any]:
             # Weights that the checkpoint leaves out are drawn; the same each time, or the weight hash would change.
             torch.manual_seed(0)
             found, _ = transformers.PretrainedConfig.get_config_dict(source)
-            _refuse_code(found, source)
+            refuse_code(found, source)
             config = transformers.AutoConfig.from_pretrained(source, trust_remote_code=False)
             tokenizer = transformers.AutoTokenizer.from_pretrained(source, trust_remote_code=False)
             model, info = transformers.AutoModel.from_pretrained(
@@ -181,7 +119,7 @@ def _load(source: str, local: bool) -> tuple[Any, Any]:
             fix = "Save or download it again; it may be damaged or written by another version."
         else:
             fix = "Check the id and the network, or give a folder. Models without safetensors weights are refused."
-        raise ModelError(f"Cannot load model '{source}': {_first_line(error)}", fix=fix) from error
+        raise ModelError(f"Cannot load model '{source}': {first_line(error)}", fix=fix) from error
     missing = [key for key in info["missing_keys"] if not any(part in key for part in _MAY_BE_MISSING)]
     if missing:
         raise ModelError(
@@ -234,11 +172,6 @@ def _decoder_start(config: Any, tokenizer: Any) -> int:
 
 def _first_int(*values: Any) -> int:
     return next(int(value) for value in values if isinstance(value, int))
-
-
-def _first_line(error: BaseException) -> str:
-    text = str(error).strip().splitlines()
-    return text[0] if text else type(error).__name__
 
 
 def _name(folder: Path) -> str:

@@ -6,6 +6,7 @@ import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from typing import Any
 
 import torch
@@ -69,9 +70,8 @@ class TorchModel:
     @property
     def device(self) -> torch.device:
         """Where the module is."""
-        for tensor in (*self.module.parameters(), *self.module.buffers()):
-            return tensor.device
-        return torch.device("cpu")
+        tensor = next(chain(self.module.parameters(), self.module.buffers()), None)
+        return torch.device("cpu") if tensor is None else tensor.device
 
     @property
     def weight_hash(self) -> str:

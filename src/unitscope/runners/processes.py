@@ -2,7 +2,7 @@
 
 Each worker is `python -m unitscope.runners.worker FOLDER`. It reads tasks as lines of JSON from its standard input
 and answers each with a line; it opens the work folder by itself, so nothing but the folder is shared. A worker that
-loses its parent reads the end of its input and stops.
+loses its parent reads the end of its input and stops at once.
 """
 
 from __future__ import annotations
@@ -88,13 +88,20 @@ def _feed(
                 process.wait()
                 log.seek(0)
                 tail = log.read()[-2000:]
-                answers.put({"error": f"A worker process died (exit {process.returncode}).", "log": tail})
+                killed = "If memory ran out, lower --memory or --workers. " * (process.returncode < 0)
+                answers.put(
+                    {
+                        "error": f"A worker process died (exit {process.returncode}).",
+                        "fix": f"{killed}Run the same command again: it goes on where it stopped.",
+                        "log": tail,
+                    }
+                )
                 return
             answers.put(json.loads(line))
         process.stdin.close()
         process.wait()
-    except OSError as error:
-        answers.put({"error": f"A worker process cannot be reached: {error.strerror}."})
+    except (OSError, ValueError) as error:  # a broken pipe, or an answer that is no JSON
+        answers.put({"error": f"A worker process cannot be reached: {error}."})
 
 
 def _error(answer: dict[str, Any]) -> UnitscopeError:

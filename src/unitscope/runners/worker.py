@@ -1,17 +1,24 @@
-"""A worker process: tasks as lines of JSON on standard input, an answer a line on standard output."""
+"""A worker process: tasks as lines of JSON on standard input, an answer a line on standard output.
+
+When its input ends, the parent has nothing more to ask or is gone, and the worker stops at once, in the middle of a
+task too: results appear whole or not at all, and nobody waits for this one.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+import queue
 import sys
+import threading
 from pathlib import Path
+from typing import NoReturn
 
 from unitscope.errors import UnitscopeError
 from unitscope.runners.base import Job
 
 
-def main(arguments: list[str]) -> int:
+def main(arguments: list[str]) -> NoReturn:
     """Serve the tasks of one work folder until standard input ends."""
     from unitscope.study.execute import Executor
 
@@ -19,8 +26,10 @@ def main(arguments: list[str]) -> int:
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     executor = Executor.open(Path(arguments[0]))
-    for line in sys.stdin:
-        request = json.loads(line)
+    requests: queue.SimpleQueue[str] = queue.SimpleQueue()
+    threading.Thread(target=_listen, args=(requests,), daemon=True).start()
+    while True:
+        request = json.loads(requests.get())
         try:
             answer = {"counts": executor.execute(Job(**request["job"]), request["task"])}
         except UnitscopeError as error:
@@ -28,8 +37,13 @@ def main(arguments: list[str]) -> int:
             answer = {"error": error.got, "expected": error.expected, "fix": error.fix, "type": kind}  # type: ignore[dict-item]
         answers.write(json.dumps(answer) + "\n")
         answers.flush()
-    return 0
+
+
+def _listen(requests: queue.SimpleQueue[str]) -> None:
+    for line in sys.stdin:
+        requests.put(line)
+    os._exit(0)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    main(sys.argv[1:])

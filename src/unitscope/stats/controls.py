@@ -183,10 +183,18 @@ def demeaned_sums(
             around += (v - mean) * (v - mean)
         total[u], inside[u] = around, within
         for c in range(n_columns):
-            part = 0.0
-            for i in range(indptr[c], indptr[c + 1]):
-                part += value[sites[i]]
-            sums[u, c] = part
+            start, end = indptr[c], indptr[c + 1]
+            # Four running sums, since each addition waits for the one before it.
+            first, second, third, fourth = 0.0, 0.0, 0.0, 0.0
+            whole = start + (end - start) // 4 * 4
+            for i in range(start, whole, 4):
+                first += value[sites[i]]
+                second += value[sites[i + 1]]
+                third += value[sites[i + 2]]
+                fourth += value[sites[i + 3]]
+            for i in range(whole, end):
+                first += value[sites[i]]
+            sums[u, c] = (first + second) + (third + fourth)
     return total, inside, sums
 
 

@@ -1,8 +1,8 @@
 """Intervals for held-out AUROC: delete-one-block jackknife on a logit scale, exact for every block.
 
 With doubled counts, the Mann-Whitney statistic without block b is U - P_b - N_b + W_b: pairs whose concept site lies
-in b, whose other site lies in b, and both. All three come from one walk through the sites in falling order, so the
-interval costs no re-ranking. Below 10 effective blocks of concept sites there is no interval (NaN).
+in b, whose other site lies in b, and both. All three follow from ranks that are known already and from comparisons
+within blocks. Below 10 effective blocks of concept sites there is no interval (NaN).
 """
 
 from __future__ import annotations
@@ -11,10 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, logit
-from scipy.stats import t as student
+from scipy.special import expit, logit, stdtrit
 
-from unitscope.arrays import Keys, kernel
+from unitscope.arrays import N_KEYS, Keys, kernel
 from unitscope.stats.halves import effective_groups
 
 MIN_EFFECTIVE = 10.0
@@ -31,88 +30,126 @@ class Interval:
 
 @kernel
 def _pairs_by_block(
-    keys: Keys, order: NDArray[np.int32], mask: NDArray[np.bool_], block: NDArray[np.int32], n_blocks: int
+    keys: Keys,
+    rising: Keys,
+    inside: NDArray[np.int32],
+    members: NDArray[np.int32],
+    starts: NDArray[np.int64],
+    middle: NDArray[np.int64],
 ) -> NDArray[np.int64]:
-    """Doubled pair counts P, N, W of every unit and block, [U, 3, n_blocks]."""
+    """Doubled pair counts P, N, W of every unit and block, [U, 3, n_blocks].
+
+    `rising` are the sorted rows; `inside` the concept's sites; `members[starts[b]:starts[b + 1]]` the sites of block b,
+    those with the concept from `middle[b]` on.
+    """
     n_units, n_sites = keys.shape
+    n_blocks, n_inside = starts.shape[0] - 1, inside.shape[0]
     found = np.zeros((n_units, 3, n_blocks), np.int64)
-    n_inside = 0
-    for s in range(n_sites):
-        n_inside += mask[s]
-    n_outside = n_sites - n_inside
-    seen = np.zeros(n_blocks, np.int64)
-    tied = np.zeros(n_blocks, np.int64)
+    own, local = np.empty(n_inside, np.uint16), np.empty(n_sites, np.uint16)
+    exceed = np.empty(N_KEYS, np.int32)
+    ranked = np.empty(N_KEYS, np.int32)
     for u in range(n_units):
-        seen[:] = 0
-        above_inside, above_outside, at = 0, 0, 0
+        row, whole = keys[u], rising[u]
+        for i in range(n_inside):
+            own[i] = row[inside[i]]
+        own.sort()
+        # Walk all keys and the concept's own together: doubled rank of each key among all sites, and by how many
+        # concept sites it is exceeded, ties half, doubled.
+        at, mine = 0, 0
         while at < n_sites:
-            key = keys[u, order[u, at]]
-            end = at
-            inside = 0
-            while end < n_sites and keys[u, order[u, end]] == key:
-                site = order[u, end]
-                if mask[site]:
-                    inside += 1
-                    tied[block[site]] += 1
+            key = whole[at]
+            end = at + 1
+            while end < n_sites and whole[end] == key:
                 end += 1
-            outside = end - at - inside
-            for i in range(at, end):
-                site = order[u, i]
-                b = block[site]
-                if mask[site]:
-                    found[u, 0, b] += 2 * (n_outside - above_outside - outside) + outside
-                else:
-                    found[u, 1, b] += 2 * above_inside + inside
-                    found[u, 2, b] += 2 * seen[b] + tied[b]
-            for i in range(at, end):
-                b = block[order[u, i]]
-                seen[b] += tied[b]
-                tied[b] = 0
-            above_inside += inside
-            above_outside += outside
+            first = mine
+            while mine < n_inside and own[mine] == key:
+                mine += 1
+            ranked[key] = at + end
+            exceed[key] = 2 * n_inside - first - mine
             at = end
+        for i in range(n_sites):
+            local[i] = row[members[i]]
+        for b in range(n_blocks):
+            outside_part, inside_part, both = 0, 0, 0
+            others = local[starts[b] : middle[b]]
+            for i in range(others.shape[0]):
+                outside_part += exceed[others[i]]
+            for i in range(middle[b], starts[b + 1]):
+                key = local[i]
+                # Doubled count below among all sites, less that among the concept's.
+                inside_part += ranked[key] - (2 * n_inside - exceed[key])
+                below, equal = 0, 0
+                for j in range(others.shape[0]):
+                    below += others[j] < key
+                    equal += others[j] == key
+                both += 2 * below + equal
+            found[u, 0, b], found[u, 1, b], found[u, 2, b] = inside_part, outside_part, both
     return found
 
 
 def auroc_interval(
     keys: Keys,
-    order: NDArray[np.int32],
+    rising: Keys,
     mask: NDArray[np.bool_],
     block: NDArray[np.int32],
     level: float = 0.95,
 ) -> Interval:
     """AUROC of units [U, S] for one concept with its jackknife interval.
 
-    `order` [U, S] lists sites by falling value; `mask` [S]; `block` [S] dense from 0. In [0, 1].
+    `rising` [U, S] are the sorted keys; `mask` [S]; `block` [S] dense from 0. In [0, 1].
     """
     n_blocks = int(block.max(initial=-1)) + 1
     inside = np.bincount(block, weights=mask, minlength=n_blocks)
     size = np.bincount(block, minlength=n_blocks).astype(np.float64)
     outside = size - inside
-    pairs = _pairs_by_block(keys, order, mask, block, n_blocks).astype(np.float64)
+    sites = np.flatnonzero(mask).astype(np.int32)
+    members = np.argsort(block * 2 + mask, kind="stable").astype(np.int32)
+    starts = np.concatenate([[0], np.cumsum(size)]).astype(np.int64)
+    middle = (starts[:-1] + outside).astype(np.int64)
     total = inside.sum() * outside.sum()
-    n_units = keys.shape[0]
-    nothing = np.full(n_units, np.nan)
+    nothing = np.full(len(keys), np.nan)
     if not total:
         return Interval(nothing, nothing, nothing)
-    whole = pairs[:, 0].sum(axis=1)
-    estimate = whole / (2 * total)
-    left = (inside.sum() - inside) * (outside.sum() - outside)
+    pairs = _pairs_by_block(keys, rising, sites, members, starts, middle)
+    estimate, spread = _jackknife(pairs, inside, outside, 0.25 / total)
+    n_effective = effective_groups(inside.astype(np.int64))
     present = size > 0
-    if effective_groups(inside.astype(np.int64)) < MIN_EFFECTIVE or not (left[present] > 0).all():
+    left = (inside.sum() - inside)[present] * (outside.sum() - outside)[present]
+    if n_effective < MIN_EFFECTIVE or not (left > 0).all():
         return Interval(estimate, nothing, nothing)
-    without = (whole[:, None] - pairs[:, 0] - pairs[:, 1] + pairs[:, 2])[:, present] / (2 * left[present])
-    edge = 0.25 / total
-    spread = _jackknife_error(logit(np.clip(without, edge, 1 - edge)))
     # Blocks without the concept add little: degrees of freedom follow the concept's effective blocks.
-    wide = student.ppf(0.5 + level / 2, effective_groups(inside.astype(np.int64)) - 1) * spread
+    wide = stdtrit(n_effective - 1, 0.5 + level / 2) * spread
+    edge = 0.25 / total
     centre = logit(np.clip(estimate, edge, 1 - edge))
-    # Clipping keeps logits finite; a perfect estimate still belongs to its interval.
-    low, high = np.minimum(expit(centre - wide), estimate), np.maximum(expit(centre + wide), estimate)
-    return Interval(estimate, low, high)
+    return Interval(estimate, expit(centre - wide), expit(centre + wide))
 
 
-def _jackknife_error(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    n = values.shape[1]
-    deviations = values - values.mean(axis=1, keepdims=True)
-    return np.asarray(np.sqrt((n - 1) / n * (deviations**2).sum(axis=1)), np.float64)
+@kernel
+def _jackknife(
+    pairs: NDArray[np.int64], inside: NDArray[np.float64], outside: NDArray[np.float64], edge: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """AUROC [U] and the delete-one-block standard error of its logit [U]; values are kept `edge` from 0 and 1."""
+    n_units, _, n_blocks = pairs.shape
+    n_inside, n_outside = inside.sum(), outside.sum()
+    estimate, error = np.empty(n_units), np.empty(n_units)
+    values = np.empty(n_blocks)
+    for u in range(n_units):
+        whole = 0
+        for b in range(n_blocks):
+            whole += pairs[u, 0, b]
+        estimate[u] = whole / (2 * n_inside * n_outside)
+        n, mean = 0, 0.0
+        for b in range(n_blocks):
+            left = (n_inside - inside[b]) * (n_outside - outside[b])
+            if inside[b] + outside[b] > 0 and left > 0:
+                without = (whole - pairs[u, 0, b] - pairs[u, 1, b] + pairs[u, 2, b]) / (2 * left)
+                without = min(max(without, edge), 1 - edge)
+                values[n] = np.log(without / (1 - without))
+                mean += values[n]
+                n += 1
+        mean /= max(n, 1)
+        square = 0.0
+        for i in range(n):
+            square += (values[i] - mean) * (values[i] - mean)
+        error[u] = np.sqrt((n - 1) / max(n, 1) * square)
+    return estimate, error

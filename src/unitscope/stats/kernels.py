@@ -1,7 +1,8 @@
 """Compiled loops over keys: counting ranks, orders, sums by concept, average precision, joint counts.
 
-Shapes: `keys` [U, S] uint16 (see `arrays`), concepts as sparse columns (`indptr` [C+1], `sites` [nnz], ascending). Ranks are *doubled midranks* (1-based, ascending, ties shared:
-2 * below + ties + 1), so that they are whole numbers and sums of them exact, below 2^30 sites.
+Shapes: `keys` [U, S] uint16 (see `arrays`), concepts as sparse columns (`indptr` [C+1], `sites` [nnz], ascending).
+Ranks are *doubled midranks* (1-based, ascending, ties shared: 2 * below + ties + 1), so that they are whole numbers
+and sums of them exact, below 2^30 sites.
 """
 
 from __future__ import annotations
@@ -88,10 +89,18 @@ def sum_values(columns: Keys, value_of: NDArray[np.float32], indptr: Longs) -> F
     for u in range(n_units):
         row = columns[u]
         for c in range(n_concepts):
-            total = 0.0
-            for i in range(indptr[c], indptr[c + 1]):
-                total += value_of[row[i]]
-            sums[u, c] = total
+            start, end = indptr[c], indptr[c + 1]
+            # Four running sums, since each addition waits for the one before it.
+            first, second, third, fourth = 0.0, 0.0, 0.0, 0.0
+            whole = start + (end - start) // 4 * 4
+            for i in range(start, whole, 4):
+                first += value_of[row[i]]
+                second += value_of[row[i + 1]]
+                third += value_of[row[i + 2]]
+                fourth += value_of[row[i + 3]]
+            for i in range(whole, end):
+                first += value_of[row[i]]
+            sums[u, c] = (first + second) + (third + fourth)
     return sums
 
 
@@ -155,22 +164,21 @@ def average_precision(rising: Keys, columns: Keys, indptr: Longs) -> Floats:
             start, end = indptr[c], indptr[c + 1]
             if start == end:
                 continue
-            high, low = 0.0, 0.0
-            i = start
-            while i < end:
+            high, low, tied, last = 0.0, 0.0, 0, -1
+            for i in range(start, end):
+                # Each of g equal values counts the whole group; adding to the i-th how many equal ones precede it
+                # sums to the same, g (g - 1) / 2 more than without ties, and needs no look-ahead.
                 key = row[i]
-                j = i + 1
-                while j < end and row[j] == key:
-                    j += 1
+                tied = tied + 1 if key == last else 0
+                last = key
                 if few:
                     above = _first_above(whole, 0, n_sites, key)
                     below = _first_above(whole, 0, above, key - 1) if key > 0 else 0
-                    high += (j - i) * (end - i) / (n_sites - below)
-                    low += (j - i) * (j - start) / above
+                    high += (end - i + tied) / (n_sites - below)
+                    low += (i + 1 - start + tied) / above
                 else:
-                    high += (j - i) * (end - i) * per_above[key]
-                    low += (j - i) * (j - start) * per_below[key]
-                i = j
+                    high += (end - i + tied) * per_above[key]
+                    low += (i + 1 - start + tied) * per_below[key]
             found[0, u, c] = high / (end - start)
             found[1, u, c] = low / (end - start)
     return found

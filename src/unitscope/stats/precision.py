@@ -27,6 +27,7 @@ class Precision:
     def compute(self, view: View) -> AveragePrecisions:
         """Exact on the keys."""
         columns = view.columns
-        found = kernels.average_precision(view.rising, view.sorted_columns, columns.indptr)
+        # Rounding must not carry a perfect score beyond one.
+        found = np.minimum(kernels.average_precision(view.rising, view.sorted_columns, columns.indptr), 1.0)
         prevalence = columns.counts / view.n_sites if view.n_sites else np.full(columns.n_concepts, np.nan)
         return AveragePrecisions(found[0], found[1], prevalence)

@@ -14,7 +14,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
-from scipy.stats import norm
+from scipy.special import ndtr
 
 WINDOW = 32_768
 
@@ -95,4 +95,4 @@ class Shifts:
         variance = (np.abs(cross) ** 2 * doubled).sum(axis=1) / self.length**2
         with np.errstate(divide="ignore", invalid="ignore"):
             z = np.where(variance > 0, observed / np.sqrt(variance), 0.0)
-        return np.asarray(np.maximum(norm.sf(z * signs), self.smallest_p), np.float64)
+        return np.asarray(np.maximum(ndtr(-z * signs), self.smallest_p), np.float64)

@@ -14,8 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
-from scipy.stats import t as student
+from scipy.special import ndtr, stdtr
 
 from unitscope.arrays import Keys, kernel
 from unitscope.stats import kernels
@@ -142,14 +141,14 @@ def within(keys: Keys, strata: Strata) -> Within:
         z = np.where(variance > 0, gap / np.sqrt(variance), 0.0)
     error = np.sqrt((influence**2).sum(axis=1) * n_blocks / max(n_blocks - 1, 1))
     n_effective = effective_groups(np.bincount(strata.block, weights=strata.mask).astype(np.int64))
-    upper = np.maximum(norm.sf(z), _robust_p(gap, error, n_effective))
-    lower = np.maximum(norm.cdf(z), _robust_p(-gap, error, n_effective))
+    upper = np.maximum(ndtr(-z), _robust_p(gap, error, n_effective))
+    lower = np.maximum(ndtr(z), _robust_p(-gap, error, n_effective))
     return Within(effect, upper, lower)
 
 
 def _robust_p(gap: NDArray[np.float64], error: NDArray[np.float64], n_effective: float) -> NDArray[np.float64]:
     """One-sided p [U] of gaps against their errors over blocks; by the sign test where there is no error."""
     known = error > NOTHING
-    by_error = student.sf(gap / np.where(known, error, 1.0), max(n_effective - 1, 1.0))
+    by_error = stdtr(max(n_effective - 1, 1.0), -gap / np.where(known, error, 1.0))
     by_sign = np.where(np.abs(gap) < NOTHING, 0.5, np.where(gap > 0, 0.5**n_effective, 1.0))
     return np.where(known, by_error, by_sign)

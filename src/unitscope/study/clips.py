@@ -1,4 +1,8 @@
-"""Clips: the sites where a reported unit is highest, with their words, so that an atlas can be read on its own."""
+"""Clips: the sites where a unit is highest, with their words, so that an atlas can be read on its own.
+
+Every unit that varies has them, reported or not: what is reported depends on the other units, and an unreported
+unit's highest sites are what its reader wants to see.
+"""
 
 from __future__ import annotations
 
@@ -21,11 +25,11 @@ def clips(
     frames: Mapping[str, Frame],
     prepared: Prepared,
     arrays: Mapping[str, NDArray[Any]],
-    reported: NDArray[np.bool_],
+    usable: NDArray[np.bool_],
 ) -> dict[str, Any]:
     """One row a unit and rank: item, group, position, value, word, text before and after. Shard by shard."""
     tables = [
-        _sites_of_grid(study, frame, grid, arrays, reported) for grid, frame in sorted(frames.items())
+        _sites_of_grid(study, frame, grid, arrays, usable) for grid, frame in sorted(frames.items())
     ]
     table = {name: np.concatenate([part[name] for part in tables]) for name in tables[0]}
     grid_of = {grid: grid for grid in frames}
@@ -48,10 +52,10 @@ def clips(
 
 
 def _sites_of_grid(
-    study: Study, frame: Frame, grid: str, arrays: Mapping[str, NDArray[Any]], reported: NDArray[np.bool_]
+    study: Study, frame: Frame, grid: str, arrays: Mapping[str, NDArray[Any]], usable: NDArray[np.bool_]
 ) -> dict[str, Any]:
     layers = np.array([i for i, layer in enumerate(study.layers) if layer.grid == grid], np.int32)
-    units = np.flatnonzero(reported & np.isin(arrays["layer"], layers))
+    units = np.flatnonzero(usable & np.isin(arrays["layer"], layers))
     sites = arrays["clips"][units]
     n = sites.shape[1]
     flat = sites.reshape(-1)

@@ -16,7 +16,7 @@ from unitscope.errors import ModelError
 from unitscope.measures import Measure, parse_measures
 from unitscope.models.base import Model
 from unitscope.runners.base import Job
-from unitscope.store import ArrayFile, read_json, write_arrays
+from unitscope.store import ArrayFile, read_sealed, write_arrays
 from unitscope.study import sitepass, unitpass
 from unitscope.study.candidates import Association, choose
 from unitscope.study.frame import Frame, load_frame
@@ -40,7 +40,7 @@ class Executor:
     @classmethod
     def open(cls, folder: Path) -> Executor:
         """Open a work folder as a worker does."""
-        work = read_json(folder / "work.json")
+        work = read_sealed(folder / "work.json")
         study = Study.from_json(work["study"])
         rounds = [[Slice(**part) for part in each] for each in work["rounds"]]
         return cls(folder, study, rounds, model_spec=work["model"], measures=parse_measures(study.measures))

@@ -28,6 +28,7 @@ from unitscope.study.prepare import Prepared, Sites
 
 MIN_SITES, MIN_BLOCKS = 20, 5
 ALIKE = 0.8
+KEPT_SPECTRA = 32_000_000
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,19 @@ class Universe:
     def shifts_b(self) -> Shifts:
         """Null of circular shifts over half B."""
         return Shifts(int(self.halves.b.sum()))
+
+    @cached_property
+    def _spectra(self) -> dict[int, NDArray[np.complex64]]:
+        return {}
+
+    def spectrum_b(self, concept: int) -> NDArray[np.complex64]:
+        """Spectrum of a concept's mask over half B; kept where all of them are small."""
+        if concept in self._spectra:
+            return self._spectra[concept]
+        spectrum = self.shifts_b.of_concept(self.columns_b.mask(concept))
+        if spectrum.nbytes * self.columns.n_concepts < KEPT_SPECTRA:
+            self._spectra[concept] = spectrum
+        return spectrum
 
     @cached_property
     def _strata(self) -> dict[tuple[int, bool], Strata]:

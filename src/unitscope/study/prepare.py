@@ -21,7 +21,7 @@ from unitscope.concepts.table import ConceptTable
 from unitscope.corpora.base import Corpus
 from unitscope.errors import CorpusError
 from unitscope.sites import Item, Text
-from unitscope.store import read_arrays, read_json, write_arrays, write_json
+from unitscope.store import read_arrays, read_sealed, write_arrays, write_sealed
 from unitscope.study.plan import ITEMS_PER_SHARD
 
 Normalise = Callable[[Sequence[str]], list[str]]
@@ -64,11 +64,11 @@ class Prepared:
 
     def items(self, shard: int) -> list[Item]:
         """Items of one shard: text and spans, without annotation."""
-        return [Item.from_json(data) for data in read_json(self.folder / f"items-{shard:05d}.json")]
+        return [Item.from_json(data) for data in read_sealed(self.folder / f"items-{shard:05d}.json")]
 
     def groups(self) -> list[str]:
         """Group of every item."""
-        return [str(group) for group in read_json(self.folder / "groups.json")]
+        return [str(group) for group in read_sealed(self.folder / "groups.json")]
 
     def sites(self, grid: str) -> Sites:
         """Sites of one grid."""
@@ -81,7 +81,7 @@ class Prepared:
         return ConceptTable.from_arrays(arrays, meta)
 
     def _summary(self) -> dict[str, object]:
-        summary: dict[str, object] = read_json(self.folder / "summary.json")
+        summary: dict[str, object] = read_sealed(self.folder / "summary.json")
         return summary
 
 
@@ -135,11 +135,11 @@ def prepare(
         groups.append(item.group)
         waiting.append(item)
         if len(waiting) == ITEMS_PER_SHARD:
-            write_json(temporary / f"items-{n_shards:05d}.json", [each.to_json() for each in waiting])
+            write_sealed(temporary / f"items-{n_shards:05d}.json", [each.to_json() for each in waiting])
             waiting, n_shards = [], n_shards + 1
             tick(len(groups))
     if waiting:
-        write_json(temporary / f"items-{n_shards:05d}.json", [each.to_json() for each in waiting])
+        write_sealed(temporary / f"items-{n_shards:05d}.json", [each.to_json() for each in waiting])
         n_shards += 1
     tables = {grid: builders[grid].build() for grid in grids if len(columns[grid].item)}
     if len(tables) < len(grids):
@@ -148,10 +148,11 @@ def prepare(
         write_arrays(temporary / f"sites-{grid}.safetensors", columns[grid].arrays())
         arrays, meta = tables[grid].save_arrays()
         write_arrays(temporary / f"concepts-{grid}.safetensors", arrays, meta)
-    write_json(temporary / "groups.json", groups)
+    write_sealed(temporary / "groups.json", groups)
     n_sites = {grid: len(columns[grid].item) for grid in grids}
     summary = {"n_items": len(groups), "n_shards": n_shards, "grids": list(grids), "n_sites": n_sites}
-    write_json(temporary / "summary.json", summary)
+    write_sealed(temporary / "summary.json", summary)
+    shutil.rmtree(folder, ignore_errors=True)  # without its summary it is no prepared corpus
     temporary.rename(folder)
     return Prepared(folder)
 

@@ -25,8 +25,9 @@ from unitscope.models.base import Model
 from unitscope.runners.base import Job, Runner
 from unitscope.runners.processes import ProcessRunner
 from unitscope.runners.serial import SerialRunner
-from unitscope.store import ArrayFile, cannot_write, read_json, write_json
+from unitscope.store import ArrayFile, cannot_write, read_json, read_sealed, write_json, write_sealed
 from unitscope.study.assemble import write_atlas
+from unitscope.study.claim import claimed, clear
 from unitscope.study.execute import Executor, resampling_changes
 from unitscope.study.plan import Budget, Plan, Slice, Study, blocks_of, make_plan
 from unitscope.study.prepare import Prepared, prepare
@@ -78,9 +79,16 @@ class Run:
         """
         started = time.time()
         if self._done():
-            shutil.rmtree(self.work, ignore_errors=True)
+            clear(self.work)
             return Atlas.open(self.out)
-        self._claim()
+        with claimed(self.work, self.study):
+            if not self._done():  # as a run that was at work until now may have left it
+                self._make(started)
+            clear(self.work)
+        return Atlas.open(self.out)
+
+    def _make(self, started: float) -> None:
+        """All steps from the corpus to the one rename."""
         prepared = prepare(
             self.corpus,
             self.sources,
@@ -105,8 +113,6 @@ class Run:
             (self.work / "atlas").rename(self.out)
         except OSError as error:
             raise cannot_write(self.out, error) from error
-        shutil.rmtree(self.work, ignore_errors=True)
-        return Atlas.open(self.out)
 
     def _done(self) -> bool:
         """Whether the atlas is there already. Raises StoreError when `out` is something else."""
@@ -117,9 +123,11 @@ class Run:
                 self.out.rmdir()
                 return False
             raise StoreError(
-                f"'{self.out.name}' exists and is no atlas.", fix="Give another --out, or delete it if it is not needed."
+                f"'{self.out.name}' exists and is no atlas.",
+                fix="Give another --out, or delete it if it is not needed.",
             )
-        if read_json(self.out / MANIFEST).get("key") != self.study.key:
+        manifest = read_json(self.out / MANIFEST)
+        if not isinstance(manifest, dict) or manifest.get("key") != self.study.key:
             raise StoreError(
                 f"'{self.out.name}' holds the atlas of another run.",
                 expected="the same model, corpus, layers, concepts, measures and parameters",
@@ -127,27 +135,15 @@ class Run:
             )
         return True
 
-    def _claim(self) -> None:
-        """Make the work folder ours. Raises StoreError when it holds unfinished work of another study."""
-        mark = self.work / "study.json"
-        if mark.exists():
-            if read_json(mark).get("key") != self.study.key:
-                raise StoreError(
-                    f"'{self.work.name}' holds the unfinished work of another run.",
-                    fix="Finish that run with its own command, give another --out, or delete that folder.",
-                )
-            return
-        write_json(mark, {"key": self.study.key, "study": self.study.to_json()})
-
     def _executor(self, plan: Plan) -> Executor:
         """The executor, with the rounds that were planned when the work began (budgets may differ today)."""
         path = self.work / "work.json"
         rounds = [[asdict(part) for part in each] for each in plan.rounds]
-        if not path.exists():
-            write_json(path, {"study": self.study.to_json(), "rounds": rounds, "model": self.model_spec})
-        rounds = read_json(path)["rounds"]
+        work = {"study": self.study.to_json(), "rounds": rounds, "model": self.model_spec}
+        if path.exists():
+            work["rounds"] = read_sealed(path)["rounds"]
+        write_sealed(path, work)  # the model may have another address today
         executor = Executor.open(self.work)
-        executor.rounds = [[Slice(**part) for part in each] for each in rounds]
         executor.model = self.model
         return executor
 
@@ -166,7 +162,7 @@ class Run:
                 shutil.rmtree(executor.spool(variant, number, 0).parent, ignore_errors=True)
         counts: Counter[str] = Counter()
         for path in sorted((self.work / "counts").glob("trained-0.json")):
-            counts.update(read_json(path))
+            counts.update(read_sealed(path))
         return counts
 
     def _keep_counts(self, executor: Executor, variant: str, number: int) -> None:
@@ -175,7 +171,7 @@ class Run:
             counts: Counter[str] = Counter()
             for spool in executor.spools(variant, number):
                 counts.update(ArrayFile(spool).meta["counts"])
-            write_json(path, dict(counts))
+            write_sealed(path, dict(counts))
 
     def _work(self, executor: Executor, runner: Runner, job: Job) -> None:
         tasks = executor.tasks(job)

@@ -28,7 +28,8 @@ ROTATION_WIDTH = 1024
 def sampled_units(study: Study, layer: int) -> NDArray[np.int64]:
     """Units of a layer, ascending, whose concept is also looked up under another resampling."""
     width = study.layers[layer].width
-    draw = np.random.default_rng([study.seed, layer, 1])
+    # By address, so that the draw does not depend on which other layers are mapped.
+    draw = np.random.default_rng([study.seed, 1, *study.layers[layer].address.encode("utf-8")])
     return np.sort(draw.choice(width, size=min(SAMPLED_UNITS, width), replace=False)).astype(np.int64)
 
 

@@ -204,7 +204,7 @@ def _tested(frame: Frame, measures: Sequence[Measure], views: Sequence[View], ca
             signs = candidates.sign[units, slots]
             _shift_p(universe, index, spectra, units, slots, signs, pairs["p"])
             interval = auroc_interval(
-                view.keys[units], view.order[units], universe.columns_b.mask(index), universe.block_b
+                view.keys[units], view.rising[units], universe.columns_b.mask(index), universe.block_b
             )
             low, high = np.where(signs > 0, [interval.low, interval.high], [1 - interval.high, 1 - interval.low])
             pairs["auroc"][units, slots] = np.where(signs > 0, interval.estimate, 1 - interval.estimate)
@@ -245,7 +245,7 @@ def _shift_p(
     p: NDArray[np.float64],
 ) -> None:
     shifts = universe.shifts_b
-    spectrum = shifts.of_concept(universe.columns_b.mask(index))
+    spectrum = universe.spectrum_b(index)
     for test, which in ((shifts.exact, slots == 0), (shifts.normal, slots > 0)):
         if which.any():
             p[units[which], slots[which]] = test(spectra[units[which]], spectrum, signs[which])

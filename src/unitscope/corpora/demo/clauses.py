@@ -36,7 +36,9 @@ class Clause:
     """What a clause says. `verb` is segmented, empty where `predicate` follows a copula.
 
     `parts` follow the verb in order, with their relations to it; `adverb` stands before the verb. `clitic` contracts
-    the auxiliary with a pronoun subject, `nt` the negation with the auxiliary, both only where English does.
+    the auxiliary with a pronoun subject, `nt` the negation with the auxiliary, both only where English does;
+    `timed` says that the last part is a time expression; `there` that the
+    verb is the existential 'be', whose real subject follows.
     """
 
     subject: Nominal
@@ -53,6 +55,8 @@ class Clause:
     nt: bool = False
     clitic: bool = False
     adverb: Word | None = None
+    timed: bool = False
+    there: bool = False
 
     @property
     def future(self) -> bool:
@@ -72,6 +76,8 @@ class Clause:
     @property
     def subject_relation(self) -> str:
         """Relation of the subject to the verb."""
+        if self.there:
+            return "expl"
         return "nsubj:pass" if self.passive else "nsubj"
 
 
@@ -86,6 +92,8 @@ def _links(clause: Clause) -> list[tuple[str, str]]:
         links.append(("aux:pass", "be"))
     if clause.predicate is not None:
         links.append(("cop", "be"))
+    if clause.there:
+        links.append(("head", "be"))
     return links
 
 
@@ -158,7 +166,7 @@ def verb_group(
         rest.append(("advmod", clause.adverb))
     if clause.predicate is not None:
         rest.append(("head", clause.predicate))
-    else:
+    elif not clause.there:
         form = ("past" if clause.tense == "Past" else "pres") if wanted == "finite" else wanted
         agreement = clause.subject.agreement
         rest.append(("head", closed.verb(clause.verb, form, inflection, clause.meaning, agreement)))

@@ -59,7 +59,7 @@ def conjunction(form: str) -> Word:
 def subordinator(form: str) -> Word:
     """A subordinating conjunction; `when` is an interrogative adverb, as the treebank has it."""
     if form == "when":
-        return wh_adverb("when")
+        return wh_adverb("when")._replace(meaning="")
     return Word(form, form, "SCONJ", "IN")
 
 
@@ -113,9 +113,8 @@ def determiner(form: str) -> Word:
 
 def quantifier(form: str) -> Word:
     """`many`, `few`, `several`, `more`, `most`, `much`, `various`, `enough`: adjectives of quantity."""
-    degrees = {"more": ("many", "JJR", "Cmp"), "most": ("many", "JJS", "Sup"), "fewer": ("few", "JJR", "Cmp")}
-    lemma, xpos, degree = degrees.get(form, (form, "JJ", "Pos"))
-    return Word(form, lemma, "ADJ", xpos, f"Degree={degree}", meaning="quantity")
+    xpos, degree = {"more": ("JJR", "Cmp"), "most": ("JJS", "Sup")}.get(form, ("JJ", "Pos"))
+    return Word(form, form, "ADJ", xpos, f"Degree={degree}", meaning="quantity")
 
 
 def pronoun(lemma: str, case: Literal["Nom", "Acc"] = "Nom") -> Word:
