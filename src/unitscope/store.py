@@ -222,7 +222,7 @@ class ArrayFile:
             offset += start * int(np.prod(shape[1:], dtype=np.int64)) * kind.itemsize
             shape[0] = stop - start
         array = np.empty(shape, kind)
-        view = memoryview(array.reshape(-1).view(np.uint8)) if array.size else memoryview(b"")
+        view = memoryview(array.reshape(-1).view(np.uint8).data) if array.size else memoryview(b"")
         at = 0
         try:
             with self.path.open("rb", buffering=0) as file:

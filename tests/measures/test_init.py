@@ -14,7 +14,6 @@ from unitscope.measures.iou import IoU
 from unitscope.measures.mean_gap import MeanGap
 from unitscope.measures.mutual_information import MutualInformation
 
-
 NEAR = "Closest: 'mean_gap'."
 
 

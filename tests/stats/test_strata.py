@@ -33,7 +33,7 @@ def naive_influence(values, mask, stratum, block):
     groups = informative(mask, stratum)
     sizes = {g: (mask[stratum == g].sum(), (~mask[stratum == g]).sum()) for g in groups}
     total = sum(n1 * n0 / (n1 + n0) for n1, n0 in sizes.values())
-    influence = {b: 0.0 for b in block[np.isin(stratum, groups)]}
+    influence = dict.fromkeys(block[np.isin(stratum, groups)], 0.0)
     for g, (n1, n0) in sizes.items():
         weight = n1 * n0 / (n1 + n0) / total
         inside, outside = np.flatnonzero((stratum == g) & mask), np.flatnonzero((stratum == g) & ~mask)

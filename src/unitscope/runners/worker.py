@@ -12,9 +12,10 @@ import queue
 import sys
 import threading
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from unitscope.errors import UnitscopeError
+from unitscope.limits import numeric_threads
 from unitscope.runners.base import Job
 
 
@@ -28,15 +29,17 @@ def main(arguments: list[str]) -> NoReturn:
     executor = Executor.open(Path(arguments[0]))
     requests: queue.SimpleQueue[str] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(requests,), daemon=True).start()
-    while True:
-        request = json.loads(requests.get())
-        try:
-            answer = {"counts": executor.execute(Job(**request["job"]), request["task"])}
-        except UnitscopeError as error:
-            kind = type(error).__name__
-            answer = {"error": error.got, "expected": error.expected, "fix": error.fix, "type": kind}  # type: ignore[dict-item]
-        answers.write(json.dumps(answer) + "\n")
-        answers.flush()
+    with numeric_threads(executor.study.threads):
+        while True:
+            request = json.loads(requests.get())
+            answer: dict[str, Any]
+            try:
+                answer = {"counts": executor.execute(Job(**request["job"]), request["task"])}
+            except UnitscopeError as error:
+                kind = type(error).__name__
+                answer = {"error": error.got, "expected": error.expected, "fix": error.fix, "type": kind}
+            answers.write(json.dumps(answer) + "\n")
+            answers.flush()
 
 
 def _listen(requests: queue.SimpleQueue[str]) -> None:

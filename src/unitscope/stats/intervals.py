@@ -121,7 +121,9 @@ def auroc_interval(
     wide = stdtrit(n_effective - 1, 0.5 + level / 2) * spread
     edge = 0.25 / total
     centre = logit(np.clip(estimate, edge, 1 - edge))
-    return Interval(estimate, expit(centre - wide), expit(centre + wide))
+    # Clipping keeps logits finite; a perfect estimate still belongs to its interval.
+    low, high = np.minimum(expit(centre - wide), estimate), np.maximum(expit(centre + wide), estimate)
+    return Interval(estimate, low, high)
 
 
 @kernel

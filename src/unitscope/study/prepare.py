@@ -11,6 +11,7 @@ from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,8 +81,8 @@ class Prepared:
         arrays, meta = read_arrays(self.folder / f"concepts-{grid}.safetensors")
         return ConceptTable.from_arrays(arrays, meta)
 
-    def _summary(self) -> dict[str, object]:
-        summary: dict[str, object] = read_sealed(self.folder / "summary.json")
+    def _summary(self) -> dict[str, Any]:
+        summary: dict[str, Any] = read_sealed(self.folder / "summary.json")
         return summary
 
 

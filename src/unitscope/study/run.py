@@ -21,6 +21,7 @@ from unitscope.atlas import MANIFEST, RUN, Atlas
 from unitscope.concepts.base import ConceptSource
 from unitscope.corpora.base import Corpus
 from unitscope.errors import StoreError
+from unitscope.limits import numeric_threads
 from unitscope.models.base import Model
 from unitscope.runners.base import Job, Runner
 from unitscope.runners.processes import ProcessRunner
@@ -54,6 +55,8 @@ class Run:
     budget: Budget = field(default_factory=Budget)
     model_bytes: int = 0
     progress: Progress = silent
+    announce: Callable[[Plan], None] = field(default=lambda plan: None)
+    """Called with the plan when the corpus has been read and the long part begins."""
 
     @property
     def work(self) -> Path:
@@ -77,6 +80,10 @@ class Run:
 
         Raises StoreError when `out` or its unfinished work belongs to another study, or the disk is full.
         """
+        with numeric_threads(self.study.threads):
+            return self._finish()
+
+    def _finish(self) -> Atlas:
         started = time.time()
         if self._done():
             clear(self.work)
@@ -99,6 +106,7 @@ class Run:
         )
         n_sites = max(prepared.n_sites(grid) for grid in prepared.grids)
         plan = self.plan(prepared.n_items, n_sites)
+        self.announce(plan)
         executor = self._executor(plan)
         runner: Runner = SerialRunner(executor.execute)
         if plan.n_workers > 1:

@@ -1,0 +1,1 @@
+"""The demo corpus: English written by a grammar, with gold annotation, from a seed."""

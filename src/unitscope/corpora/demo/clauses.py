@@ -120,7 +120,7 @@ def _finite_auxiliary(lemma: str, clause: Clause) -> Word:
     return closed.auxiliary(lemma, form, feats)
 
 
-def _contract(word: Word, clause: Clause, *, inverted: bool) -> list[Part]:
+def _contract(word: Word, clause: Clause, *, inverted: bool) -> list[tuple[str, Word]]:
     """The first auxiliary, contracted with what is around it, and the negation after it (relation left to be 'aux')."""
     use_nt = clause.negated and clause.nt and word.form not in _NO_NT
     if use_nt:
@@ -128,7 +128,7 @@ def _contract(word: Word, clause: Clause, *, inverted: bool) -> list[Part]:
             word = closed.modal(word.lemma, before_nt=True)
     elif clause.clitic and clause.subject.pronoun and not inverted and word.form in _CLITICS and word.lemma != "do":
         word = word._replace(form=_CLITICS[word.form], morphemes="", glue=True)
-    parts: list[Part] = [("", word)]
+    parts = [("", word)]
     if clause.negated:
         negation = closed.not_particle(contracted=use_nt)
         if word.form == "can":
@@ -152,8 +152,8 @@ def verb_group(
     for index, (relation, lemma) in enumerate(links):
         if wanted == "finite":
             both = _contract(_finite_auxiliary(lemma, clause), clause, inverted=inverted)
-            both[0] = (relation, both[0][1])
-            is_split = inverted and len(both) == 2 and not both[1][1].glue  # type: ignore[union-attr]
+            both[0] = (relation, both[0][1]._replace(upos="VERB") if relation == "head" else both[0][1])
+            is_split = inverted and len(both) == 2 and not both[1][1].glue
             front.extend(both[:1] if is_split else both)
             rest.extend(both[1:] if is_split else [])
         else:
@@ -198,6 +198,8 @@ def marked(marker: Word, inner: Node) -> Phrase:
 def inverted(clause: Clause, inflection: Inflection) -> Phrase:
     """The clause with its auxiliary before its subject, as in a yes/no question."""
     front, rest = verb_group(clause, inflection, inverted=True)
+    if clause.there:
+        return Phrase("SQ", (*front, ("expl", clause.subject.phrase), *rest, *clause.parts))
     whole = Phrase("VP", (*rest, *clause.parts))
     return Phrase("SQ", (*front, (clause.subject_relation, clause.subject.phrase), ("head", whole)))
 
