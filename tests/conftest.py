@@ -104,3 +104,22 @@ def _phrase(draw: random.Random, plural: bool, deprel: str) -> list[tuple[str, s
     noun = draw.choice(_NOUNS)
     number = "Number=Plur" if plural else "Number=Sing"
     return [*words, (noun + ("s" if plural else ""), "NOUN", number, deprel)]
+
+
+@pytest.fixture(scope="session")
+def tiny_atlas(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path, tiny_corpus: Path) -> Path:
+    """Folder of the tiny model's atlas over the tiny corpus, with both baselines. Not to be changed."""
+    import unitscope
+
+    out = tmp_path_factory.mktemp("atlases") / "tiny"
+    unitscope.map(
+        str(tiny_model),
+        str(tiny_corpus),
+        out=out,
+        layers=["encoder.layer.[01].intermediate", "encoder.layer.[01]", "embeddings.token_type_embeddings"],
+        concepts=["upos", "feats", "deprel", "position"],
+        measures=["auroc", "average_precision", "iou", "correlation"],
+        baselines=["untrained", "rotation"],
+        workers=1,
+    )
+    return out

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unitscope.arrays import N_KEYS, from_keys, halves_scale, key_table, to_keys
+from unitscope.arrays import N_KEYS, evenly_spaced_keys, from_keys, halves_scale, key_table, to_keys
 
 EVERY_HALF = np.arange(N_KEYS, dtype=np.uint16).view(np.float16)
 
@@ -87,3 +87,16 @@ def test_scaled_values_fit_half_precision(largest):
     half = (value / scale).astype(np.float16)
     assert np.isfinite(half).all()
     np.testing.assert_allclose(half.astype(np.float64) * scale, value, rtol=2.0**-11)
+
+
+def test_evenly_spaced_keys_keep_order_to_one_step():
+    values = np.random.default_rng(5).normal(size=(3, 400)).astype(np.float32)
+    keys = evenly_spaced_keys(values)
+    assert keys.min() == 0
+    assert keys.max() == 65_535
+    for row, coded in zip(values, keys, strict=True):
+        rising = coded[np.argsort(row)].astype(int)
+        assert (np.diff(rising) >= 0).all()
+        expected = (row - row.min()) / (row.max() - row.min()) * 65_535
+        np.testing.assert_allclose(coded, expected, atol=0.51)
+    assert (evenly_spaced_keys(np.full((1, 4), 2.5, np.float32)) == 0).all()

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from importlib.metadata import PackageNotFoundError, version
@@ -18,7 +19,7 @@ from unitscope.concepts import parse_sources
 from unitscope.concepts.base import ConceptSource
 from unitscope.corpora import load_corpus
 from unitscope.corpora.base import Corpus
-from unitscope.errors import PlanError, closest
+from unitscope.errors import ConceptError, PlanError, closest
 from unitscope.measures import parse_measures
 from unitscope.models.base import Layer, LongItems, Model, Resampling
 from unitscope.study.plan import BASELINES, Budget, Plan, Study
@@ -57,6 +58,9 @@ class Settings:
     sources: Sequence[ConceptSource] = field(default=())
 
     def __post_init__(self) -> None:
+        for name in ("layers", "concepts", "measures", "baselines"):
+            if isinstance(getattr(self, name), str):
+                raise PlanError(f"Got {name}='{getattr(self, name)}'.", expected=f"a list, as {name}=['...']")
         for baseline in self.baselines:
             if baseline not in BASELINES:
                 raise PlanError(
@@ -66,9 +70,11 @@ class Settings:
             raise PlanError(f"Unknown resampling '{self.resample}'.", expected=f"one of {', '.join(RESAMPLINGS)}")
         if self.long_items not in ("window", "truncate"):
             raise PlanError(f"Got '{self.long_items}' for long items.", expected="window or truncate")
-        for name in ("batch_size", "threads"):
-            if getattr(self, name) < 1:
+        for name in ("batch_size", "threads", "workers"):
+            if getattr(self, name) is not None and getattr(self, name) < 1:
                 raise PlanError(f"Got {name}={getattr(self, name)}.", expected="1 or more")
+        if not 0 <= self.seed < 1 << 63:
+            raise PlanError(f"Got seed={self.seed}.", expected="a whole number from 0 to 2**63 - 1")
 
 
 def map(
@@ -90,15 +96,20 @@ def map(
     return make_run(model, corpus, Path(out), Settings(**settings), progress).finish()
 
 
-def make_run(model: str | Model, corpus: str | Corpus, out: Path, settings: Settings, progress: Progress = silent) -> Run:
+def make_run(
+    model: str | Model, corpus: str | Corpus, out: Path, settings: Settings, progress: Progress = silent
+) -> Run:
     """Load what a map needs and describe it, without running anything."""
     from unitscope.models import load_model
 
     spec = model if isinstance(model, str) else None
-    read = corpus
-    if isinstance(read, str):
-        read = load_corpus(
-            read, max_items=settings.max_items, per_group=settings.per_group, target=settings.target
+    limits: dict[str, Any] = {name: getattr(settings, name) for name in ("max_items", "per_group", "target")}
+    read = load_corpus(corpus, **limits) if isinstance(corpus, str) else corpus
+    if not isinstance(corpus, str) and (given := [name for name, value in limits.items() if value is not None]):
+        raise PlanError(
+            f"Got {given[0]}={limits[given[0]]!r} beside a corpus object.",
+            expected="a path",
+            fix="Wrap the corpus: see unitscope.corpora.limit.",
         )
     concepts = list(settings.concepts) or ([] if settings.sources else default_concepts(read))
     sources = [*parse_sources(concepts, read), *settings.sources]
@@ -110,7 +121,7 @@ def make_run(model: str | Model, corpus: str | Corpus, out: Path, settings: Sett
         corpus=read.name,
         corpus_hash=read.fingerprint(),
         layers=tuple(_layers(loaded, settings.layers)),
-        concepts=tuple(repr(source) for source in sources),
+        concepts=tuple(_description(source) for source in sources),
         measures=tuple(_spec(measure) for measure in measures),
         baselines=tuple(name for name in BASELINES if name in settings.baselines),
         resample=settings.resample,
@@ -170,6 +181,18 @@ def _layers(model: Model, patterns: Sequence[str]) -> list[Layer]:
 def _spec(measure: Any) -> str:
     parameters = ",".join(f"{name}={value}" for name, value in measure.parameters.items())
     return f"{measure.name}:{parameters}" if parameters else str(measure.name)
+
+
+def _description(source: ConceptSource) -> str:
+    """What a source is, as a part of the study's key. Raises ConceptError when that would be another in each run."""
+    text = repr(source)
+    if re.search(r" at 0x[0-9a-fA-F]+", text):
+        raise ConceptError(
+            f"The source of '{source.category}' describes itself as {text}, which differs from run to run.",
+            expected="a repr that says what the source is",
+            fix="Make it a frozen dataclass.",
+        )
+    return text
 
 
 def _versions() -> dict[str, str]:

@@ -78,3 +78,21 @@ def from_keys(keys: Keys) -> NDArray[np.float32]:
 def key_table() -> NDArray[np.float32]:
     """Value of each of the 65,536 keys, as float32 [65536]: one look-up decodes a key."""
     return from_keys(np.arange(N_KEYS, dtype=np.uint16))
+
+
+@kernel
+def evenly_spaced_keys(values: NDArray[np.float32]) -> Keys:
+    """Order-keeping codes of finite values [U, S] on 65,536 even steps from each unit's least to its greatest.
+
+    For derived values that are only ranked: unlike float16 the steps are equal, and coding them is one pass.
+    """
+    n_units, n_sites = values.shape
+    found = np.empty((n_units, n_sites), np.uint16)
+    for u in range(n_units):
+        low, high = np.float32(np.inf), np.float32(-np.inf)
+        for s in range(n_sites):
+            low, high = min(low, values[u, s]), max(high, values[u, s])
+        step = np.float32(65_535.0) / (high - low) if high > low else np.float32(0.0)
+        for s in range(n_sites):
+            found[u, s] = np.uint16((values[u, s] - low) * step + np.float32(0.5))
+    return found

@@ -56,7 +56,8 @@ class Atlas:
                 expected=f"version {SCHEMA}",
                 fix="Open it with the version of unitscope that made it, or map again.",
             )
-        atlas = cls(folder, manifest, read_json(folder / CHECKSUMS))
+        checksums = read_json(folder / CHECKSUMS)
+        atlas = cls(folder, manifest, checksums if isinstance(checksums, dict) else {})
         atlas._check(MANIFEST)
         return atlas
 
@@ -134,12 +135,16 @@ class Atlas:
         """Everything about one unit, by `layer:index`. Raises StoreError when the atlas has no such unit."""
         layer, _, index = address.rpartition(":")
         self._known_layer(layer, address)
-        found = self.sql("select * from units where layer = ? and unit = ?", [layer, int(index) if index.isdecimal() else -1])
+        found = self.sql(
+            "select * from units where layer = ? and unit = ?", [layer, int(index) if index.isdecimal() else -1]
+        )
         if not found:
             width = next(each["width"] for each in self.manifest["study"]["layers"] if each["address"] == layer)
             raise StoreError(f"Got unit '{index}' of layer '{layer}'.", expected=f"an index from 0 to {width - 1}")
         key = [layer, int(index)]
-        matches = self.sql("select * from matches where layer = ? and unit = ? order by slot, measure <> 'auroc', measure", key)
+        matches = self.sql(
+            "select * from matches where layer = ? and unit = ? order by slot, measure <> 'auroc', measure", key
+        )
         clips = self.sql("select * from clips where layer = ? and unit = ? order by rank", key)
         return UnitRecord(address, found[0], tuple(matches), tuple(clips))
 
@@ -214,7 +219,7 @@ def write_table(path: Path, columns: Mapping[str, Any]) -> None:
     for name, column in columns.items():
         values = np.asarray(column)
         if values.dtype == object:
-            arrays[name] = pyarrow.array(_clean(values), type=pyarrow.string())
+            arrays[name] = _strings(values)
         elif values.dtype.kind == "f":
             arrays[name] = pyarrow.array(values.astype(np.float64), from_pandas=True)
         else:
@@ -223,8 +228,12 @@ def write_table(path: Path, columns: Mapping[str, Any]) -> None:
         parquet.write_table(pyarrow.table(arrays), file, compression="zstd")
 
 
-def _clean(values: NDArray[Any]) -> list[str | None]:
-    """Strings that UTF-8 can hold: lone surrogates become replacement characters."""
-    return [
-        None if value is None else str(value).encode("utf-8", "replace").decode("utf-8") for value in values.tolist()
-    ]
+def _strings(values: NDArray[Any]) -> pyarrow.Array:
+    """Strings as UTF-8; lone surrogates, which it cannot hold, become question marks."""
+    import pyarrow
+
+    try:
+        return pyarrow.array(values, type=pyarrow.string())
+    except UnicodeEncodeError:
+        clean = [None if each is None else each.encode("utf-8", "replace").decode("utf-8") for each in values.tolist()]
+        return pyarrow.array(clean, type=pyarrow.string())

@@ -13,7 +13,7 @@ class UnitscopeError(Exception):
     """Root of all errors raised on purpose.
 
     >>> str(UnitscopeError("Got 3 columns.", expected="10 columns", fix="Check the file's format."))
-    'Got 3 columns. Expected: 10 columns. Check the file\\'s format.'
+    "Got 3 columns. Expected: 10 columns. Check the file's format."
     """
 
     def __init__(self, got: str, *, expected: str = "", fix: str = "") -> None:

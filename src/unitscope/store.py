@@ -87,19 +87,29 @@ def write_json(path: Path, value: Any) -> None:
 
 def write_sealed(path: Path, value: Any) -> None:
     """Write JSON with a checksum of its own, atomically: for files that no other file vouches for."""
-    write_json(path, {"checksum": _seal(value), "value": value})
+    text = _compact(value)
+    write_bytes(path, f'{{"checksum":{zlib.crc32(text.encode())},"value":{text}}}\n'.encode())
 
 
 def read_sealed(path: Path) -> Any:
     """Read what `write_sealed` wrote. Raises StoreError when the file is missing or its checksum does not fit."""
-    found = read_json(path)
+    try:
+        found = read_json(path)
+    except StoreError as error:
+        if path.exists():
+            raise _corrupted(path) from error
+        raise
     if not isinstance(found, dict) or "value" not in found or found.get("checksum") != _seal(found["value"]):
         raise _corrupted(path)
     return found["value"]
 
 
 def _seal(value: Any) -> int:
-    return zlib.crc32(json.dumps(value, sort_keys=True, separators=(",", ":")).encode())
+    return zlib.crc32(_compact(value).encode())
+
+
+def _compact(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 def _corrupted(path: Path) -> StoreError:

@@ -190,7 +190,7 @@ def main() -> None:
         task, codes, names = json.loads(line), [], []
         for target in [*task["kills"], -1]:
             if target == "delete":
-                _rmtree(out)
+                _rmtree(out, ignore_errors=True)
                 continue
             code, names = child(target, task["workers"], corpus, out)
             codes.append(code)

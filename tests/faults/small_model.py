@@ -9,6 +9,7 @@ import random
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -23,11 +24,10 @@ class Words:
     """One position a word; its number is the sum of its bytes."""
 
     def encode(self, texts: Sequence[Text]) -> Encoded:
-        ids = torch.zeros(len(texts), max(text.n_sites for text in texts), dtype=torch.long)
+        ids = np.zeros((len(texts), max(text.n_sites for text in texts)), np.int64)
         for row, text in enumerate(texts):
-            for at, word in enumerate(text.words):
-                ids[row, at] = sum(word.encode()) % 50 + 1
-        return Encoded(spans=[list(text.spans) for text in texts], args=(ids,))
+            ids[row, : text.n_sites] = [sum(word.encode()) % 50 + 1 for word in text.words]
+        return Encoded(spans=[list(text.spans) for text in texts], args=(torch.from_numpy(ids),))
 
 
 class Net(nn.Module):

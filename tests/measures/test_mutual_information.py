@@ -33,6 +33,15 @@ def test_direction_does_not_matter():
     assert (measure.on(values, masks) >= 0).all()
 
 
+@pytest.mark.parametrize("n_bins", range(2, 9))
+def test_independence_is_zero_and_not_below(n_bins):
+    values = np.tile(np.arange(float(n_bins)), 15)[:, None]
+    masks = np.arange(15 * n_bins)[:, None] < np.array([3, 5, 6]) * n_bins
+    found = MutualInformation(n_bins).on(values, masks)
+    np.testing.assert_allclose(found, 0, atol=1e-14)
+    assert (found >= 0).all()
+
+
 def joint(n_sites=200, n_bins=8):
     keys = to_keys(VALUES[:n_sites].T.astype(np.float16))
     return View(keys, Columns.from_masks(MASKS[:n_sites])).ask(JointHistogram(n_bins))

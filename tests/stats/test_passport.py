@@ -33,17 +33,18 @@ def standard(values):
     return (values - values.mean()) / values.std()
 
 
-def planted(n_units=12, **weights):
+def planted(n_units=12, seed=1, **weights):
     """Units whose variance is made of the named shares and, for the rest, noise."""
+    rng = np.random.default_rng(seed)
     units = []
     for _ in range(n_units):
         parts = {
-            "form": RNG.normal(size=CONTROLS.n_forms)[CONTROLS.form],
-            "position": RNG.normal(size=99)[CONTROLS.position_bin],
-            "length": RNG.normal(size=99)[CONTROLS.length_bin],
+            "form": rng.normal(size=CONTROLS.n_forms)[CONTROLS.form],
+            "position": rng.normal(size=99)[CONTROLS.position_bin],
+            "length": rng.normal(size=99)[CONTROLS.length_bin],
             "context": MASKS[:, 0].astype(float),
-            "document": RNG.normal(size=N_DOCUMENTS)[DOCUMENT],
-            "rest": RNG.normal(size=N_SITES),
+            "document": rng.normal(size=N_DOCUMENTS)[DOCUMENT],
+            "rest": rng.normal(size=N_SITES),
         }
         shares = weights | {"rest": 1 - sum(weights.values())}
         units.append(sum(np.sqrt(share) * standard(parts[name]) for name, share in shares.items()))
@@ -107,7 +108,8 @@ def test_scale_and_sign_do_not_matter():
 def test_a_form_that_is_the_concept_counts_as_form():
     concept = CONTROLS.form < 5
     passports = Passports.prepare(CONTROLS, Columns.from_masks(concept[:, None]), DOCUMENT)
-    keys = to_keys((concept + 0.1 * RNG.normal(size=(2, N_SITES))).astype(np.float16))
+    noise = np.random.default_rng(3).normal(size=(2, N_SITES))
+    keys = to_keys((concept + 0.1 * noise).astype(np.float16))
     found = passports.of(keys, VALUE_OF)
     assert (found[:, PARTS.index("form")] > 0.9).all()
     assert (found[:, PARTS.index("context")] < 0.01).all()
@@ -154,7 +156,7 @@ def test_every_form_once_leaves_nothing_to_compare_within():
 
 
 def test_independent_columns_span_the_same_space():
-    matrix = RNG.normal(size=(30, 4))
+    matrix = np.random.default_rng(2).normal(size=(30, 4))
     matrix = np.stack(
         [matrix[:, 0], 0 * matrix[:, 0], matrix[:, 1], matrix[:, 0] - 3 * matrix[:, 1], matrix[:, 2]], axis=1
     )

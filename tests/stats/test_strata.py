@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import norm
+from scipy.stats import norm, rankdata
 from scipy.stats import t as student
 from sklearn.metrics import roc_auc_score
 
@@ -130,9 +130,21 @@ def test_what_word_forms_explain_is_no_effect():
     np.testing.assert_array_equal([found.p_upper, found.p_lower], [[0.5], [0.5]])
 
 
-def naive_p(values, mask, stratum, block, rng):
+def permutation_spread(values, mask, stratum):
+    """Standard deviation of the effect over all permutations of labels within strata."""
+    total, variance = 0.0, 0.0
+    for g in informative(mask, stratum):
+        here = stratum == g
+        n, n1 = here.sum(), mask[here].sum()
+        ranks = rankdata(values[here]) / n  # the weight n1 n0 / n times what a rank adds, 1 / (n1 n0)
+        variance += n1 * (n - n1) / n * ranks.var(ddof=1)
+        total += n1 * (n - n1) / n
+    return np.sqrt(variance) / total
+
+
+def naive_p(values, mask, stratum, block):
     effect = naive_effect(values, mask, stratum)
-    spread = permuted_effects(values, mask, stratum, rng, 20_000).std()
+    spread = permutation_spread(values, mask, stratum)
     influence = naive_influence(values, mask, stratum, block)
     error = np.sqrt((influence**2).sum() * len(influence) / (len(influence) - 1))
     inside = np.bincount(block[np.isin(stratum, informative(mask, stratum)) & mask])
@@ -149,12 +161,10 @@ def test_p_is_the_larger_of_the_permutations_and_the_blocks():
         strata = Strata.of(mask, stratum, block)
         found = within(keys_of(values[:, strata.sites]), strata)
         for unit, row in enumerate(values):
-            permuted, robust = naive_p(row, mask, stratum, block, rng)
+            permuted, robust = naive_p(row, mask, stratum, block)
             deciding.add(bool(permuted > robust))
-            np.testing.assert_allclose(found.p_upper[unit], max(permuted, robust), rtol=0.1, atol=2e-3)
-            np.testing.assert_allclose(found.p_lower[unit], max(1 - permuted, 1 - robust), rtol=0.1, atol=2e-3)
-            if robust > permuted + 0.01:  # beyond what sampling permutations leaves open
-                np.testing.assert_allclose(found.p_upper[unit], robust, rtol=1e-9)
+            np.testing.assert_allclose(found.p_upper[unit], max(permuted, robust), rtol=1e-9)
+            np.testing.assert_allclose(found.p_lower[unit], max(1 - permuted, 1 - robust), rtol=1e-9)
     assert deciding == {True, False}
 
 
@@ -166,6 +176,7 @@ def test_p_of_single_sites_as_blocks_is_the_permutation_p():
     for unit, row in enumerate(values):
         null = permuted_effects(row, mask, stratum, rng, 4000)
         assert abs(null.mean() - 0.5) < 0.003
+        np.testing.assert_allclose(permutation_spread(row, mask, stratum), null.std(), rtol=0.05)
         for p, reached in ((found.p_upper, null >= found.effect[unit]), (found.p_lower, null <= found.effect[unit])):
             assert p[unit] == pytest.approx(reached.mean(), abs=0.03)
 

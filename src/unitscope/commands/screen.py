@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from unitscope.report.plain import count, finite, size
+from unitscope.report.plain import counted, finite, size
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -18,11 +18,12 @@ if TYPE_CHECKING:
     from unitscope.study.run import Progress
 
 
-def out() -> Console:
-    """The console on stdout. Nothing is read as markup, nothing is cut: text that does not fit is wrapped."""
+def out(*, whole_lines: bool = False) -> Console:
+    """The console on stdout; reads no markup. With `whole_lines`, what goes to a pipe or file is not folded."""
     from rich.console import Console
 
-    return Console(markup=False, highlight=False, emoji=False, soft_wrap=False)
+    width = _UNFOLDED if whole_lines and not sys.stdout.isatty() else None
+    return Console(markup=False, highlight=False, emoji=False, width=width)
 
 
 def err() -> Console:
@@ -35,6 +36,9 @@ def err() -> Console:
 def write_json(value: Any) -> None:
     """Write one JSON value to stdout, in ASCII; NaN and infinities become null."""
     sys.stdout.write(json.dumps(finite(value), indent=1, allow_nan=False) + "\n")
+
+
+_UNFOLDED = 1000
 
 
 @contextmanager
@@ -80,8 +84,9 @@ def cost(plan: Plan) -> str:
     """One line on what a run will cost."""
     found: Mapping[str, Any] = plan.to_json()
     return (
-        f"{count(found['items'])} items, {count(found['sites'])} words; {count(found['passes'])} passes of the model "
-        f"({count(found['forwards'])} forwards of an item) in {count(found['rounds'])} rounds; up to "
-        f"{size(found['spool_bytes'])} of disk and {size(found['memory_bytes'])} of memory, "
-        f"{count(found['workers'])} workers"
+        f"{counted(found['items'], 'item')}, {counted(found['sites'], 'word')}; "
+        f"{counted(found['passes'], 'pass', 'passes')} of the model "
+        f"({counted(found['forwards'], 'forward')} of an item) in {counted(found['rounds'], 'round')}; "
+        f"up to {size(found['spool_bytes'])} of disk and {size(found['memory_bytes'])} of memory, "
+        f"{counted(found['workers'], 'worker')}"
     )

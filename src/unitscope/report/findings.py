@@ -8,12 +8,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from unitscope.atlas import Atlas, Row
 from unitscope.errors import StoreError, closest
-from unitscope.stats.passport import PARTS
 
 KINDS = ("contextual", "lexical", "positional")
 N_EXAMPLES = 4
+LEVELS = (0.1, 0.5, 0.9)
+_BY_KIND = ", ".join(f"count(*) filter (where kind = '{kind}') as {kind}" for kind in KINDS)
 
 
 def best_supported(
@@ -81,8 +84,8 @@ def overview(atlas: Atlas, *, kind: str | None = None, top: int = 10) -> Row:
     if not found and kind is None:
         found = best_supported(atlas, top=top)
     manifest = atlas.manifest
-    parts = ("study", "measures", "grids", "notes", "summary")
-    return {**{name: manifest[name] for name in parts}, "findings": found}
+    kept = ("study", "measures", "grids", "notes", "summary")
+    return {**{name: manifest[name] for name in kept}, "findings": found}
 
 
 def layer_rows(atlas: Atlas, variant: str = "trained") -> list[Row]:
@@ -109,22 +112,25 @@ def baselines(atlas: Atlas) -> list[Row]:
 
 
 def passports(atlas: Atlas) -> list[Row]:
-    """Shares of variance of each layer and variant: tenth, median and ninetieth percentile over its units."""
-    shares = ", ".join(f"quantile_cont(share_{part}, [0.1, 0.5, 0.9]) as {part}" for part in PARTS)
-    found = []
+    """Shares of variance of each layer and variant: tenth, fiftieth and ninetieth percentile over its units."""
+    found: list[Row] = []
     for variant in variants(atlas):
-        name = "units" if variant == "trained" else f"baselines/{variant}.units"
-        for row in atlas.sql(f"select layer, {shares} from {_source(atlas, name)} group by layer"):
-            found.append({"variant": variant, **row})
-    place = {layer: index for index, layer in enumerate(atlas.layers)}
-    return sorted(found, key=lambda row: place[row["layer"]])
+        table = atlas.table("units" if variant == "trained" else f"baselines/{variant}.units")
+        layer = np.array(table.column("layer").to_pylist(), object)
+        for address in atlas.layers:
+            row: Row = {"layer": address, "variant": variant}
+            for name in parts(atlas):
+                values = table.column(f"share_{name}").to_numpy()[layer == address]
+                values = values[~np.isnan(values)]
+                row[name] = np.quantile(values, LEVELS).tolist() if len(values) else None
+            found.append(row)
+    return sorted(found, key=lambda row: atlas.layers.index(row["layer"]))
 
 
-def _source(atlas: Atlas, name: str) -> str:
-    """A table of the atlas as a source of a query, its checksum verified."""
-    atlas.table(name)
-    path = str(atlas.path / f"{name}.parquet").replace("'", "''")
-    return f"read_parquet('{path}')"
+def parts(atlas: Atlas) -> list[str]:
+    """Names of the parts of a unit's variance, in order."""
+    names = atlas.table("units").column_names
+    return [name.removeprefix("share_") for name in names if name.startswith("share_")]
 
 
 def layer_view(atlas: Atlas, layer: str, *, kind: str | None = None, top: int = 10) -> Row:
@@ -133,9 +139,8 @@ def layer_view(atlas: Atlas, layer: str, *, kind: str | None = None, top: int = 
     described = next(each for each in atlas.manifest["study"]["layers"] if each["address"] == layer)
     where = " and kind = ?" if kind else ""
     concepts = atlas.sql(
-        "select concept, count(*) as units, count(*) filter (where kind = 'contextual') as contextual, "
-        "count(*) filter (where kind = 'lexical') as lexical, count(*) filter (where kind = 'positional') as positional, "
-        f"max(score) as greatest from matches where measure = 'auroc' and slot = 1 and layer = ?{where} "
+        f"select concept, count(*) as units, {_BY_KIND}, max(score) as greatest "
+        f"from matches where measure = 'auroc' and slot = 1 and layer = ?{where} "
         "group by concept order by units desc, concept limit ?",
         [layer, *([kind] if kind else []), top],
     )
@@ -163,8 +168,7 @@ def concept_view(atlas: Atlas, concept: str, *, kind: str | None = None, top: in
     """A concept's sizes, how many units carry it in each layer, and the best of them."""
     row = concept_row(atlas, concept)
     profile = atlas.sql(
-        "select layer, count(*) as units, count(*) filter (where kind = 'contextual') as contextual, "
-        "count(*) filter (where kind = 'lexical') as lexical, count(*) filter (where kind = 'positional') as positional, "
+        f"select layer, count(*) as units, {_BY_KIND}, "
         "count(*) filter (where sign < 0) as falling, max(score) as greatest, "
         "max(within_form_position) as greatest_within from matches "
         "where measure = 'auroc' and concept = ? group by layer order by list_position(?, layer)",

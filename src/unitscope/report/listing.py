@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from rich import box
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderableType
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from unitscope.report.plain import NOTHING
 
-_GAP = 2
-_LONG = 32
+_GAP, _INDENT = 2, 4
+_DOT = " · "
+_LEAST_FREE = 24
 
 
 @dataclass(frozen=True)
@@ -46,27 +46,37 @@ class Listing:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
         """As a table where all columns fit, else as paragraphs."""
         widths = [
-            min(_LONG, width) if column.free else width
+            min(_LEAST_FREE, width) if column.free else width
             for column, width in zip(self.columns, _widths([c.heading for c in self.columns], self.rows), strict=True)
         ]
         if sum(widths) + _GAP * (len(widths) - 1) <= options.max_width:
             yield _table(self.columns, self.rows)
         else:
-            yield from self._paragraphs()
+            yield from self._paragraphs(options.max_width)
 
-    def _paragraphs(self) -> Iterator[RenderableType]:
+    def _paragraphs(self, width: int) -> Iterator[RenderableType]:
         for row in self.rows:
             cells = list(zip(self.columns, row, strict=True))
             head = "  ".join(cell for column, cell in cells if column.lead and cell)
-            # Blanks inside a labelled value do not break, so that a number is never parted from its label.
             rest = [
-                f"{column.label} {cell}".strip().replace(" ", " " if column.free else "\u00a0")
+                f"{column.label} {cell}".strip()
                 for column, cell in cells
                 if not column.lead and cell not in ("", NOTHING)
             ]
             yield Text(head, style="bold")
-            if rest:
-                yield Padding(Text(" · ".join(rest)), (0, 0, 0, 4))
+            for line in _packed(rest, width - _INDENT):
+                yield Text(f"{' ' * _INDENT}{line}")
+
+
+def _packed(pieces: Sequence[str], width: int) -> list[str]:
+    """Pieces joined into lines of at most `width` cells, so that no number is parted from its label."""
+    lines: list[str] = []
+    for piece in pieces:
+        if lines and cell_len(lines[-1]) + cell_len(_DOT) + cell_len(piece) <= width:
+            lines[-1] += f"{_DOT}{piece}"
+        else:
+            lines.append(piece)
+    return lines
 
 
 @dataclass(frozen=True)
@@ -75,6 +85,8 @@ class Counts:
 
     headings: Sequence[str]
     rows: Sequence[Sequence[str]]
+    texts: Sequence[str] = ()
+    """Headings of further columns that hold text; others are flush right."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
         """One table, or several with the first column repeated."""
@@ -88,7 +100,10 @@ class Counts:
         for number, group in enumerate(groups):
             if number:
                 yield Text("")
-            columns = [Column(self.headings[0], text=True), *(Column(self.headings[i]) for i in group)]
+            columns = [
+                Column(self.headings[0], text=True),
+                *(Column(self.headings[i], text=self.headings[i] in self.texts) for i in group),
+            ]
             yield _table(columns, [[row[0], *(row[i] for i in group)] for row in self.rows])
 
 
@@ -97,7 +112,9 @@ def _widths(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]
 
 
 def _table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, _GAP, 0, 0), pad_edge=False, header_style="bold")
+    table = Table(
+        box=box.SIMPLE_HEAD, show_edge=False, padding=(0, _GAP - 1, 0, 0), pad_edge=False, header_style="bold"
+    )
     for column in columns:
         table.add_column(
             Text(column.heading),

@@ -95,6 +95,15 @@ def count(value: float | None) -> str:
     return NOTHING if value is None else f"{int(value):,}"
 
 
+def counted(value: float, one: str, many: str = "") -> str:
+    """A number of things.
+
+    >>> counted(1, "layer"), counted(2000, "pass", "passes")
+    ('1 layer', '2,000 passes')
+    """
+    return f"{count(value)} {one if value == 1 else many or one + 's'}"
+
+
 def number(value: float | None) -> str:
     """Any number with three significant digits.
 

@@ -3,56 +3,107 @@
 With doubled counts, the Mann-Whitney statistic without block b is U - P_b - N_b + W_b: pairs whose concept site lies
 in b, whose other site lies in b, and both. All three follow from ranks that are known already and from comparisons
 within blocks. Below 10 effective blocks of concept sites there is no interval (NaN).
+
+The same error, on the scale of AUROC itself, gives a one-sided p against no association (1/2) that allows for any
+likeness of sites within a block.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logit, stdtrit
 
 from unitscope.arrays import N_KEYS, Keys, kernel
+from unitscope.stats import kernels
 from unitscope.stats.halves import effective_groups
+from unitscope.stats.strata import robust_p
 
 MIN_EFFECTIVE = 10.0
 
 
 @dataclass(frozen=True)
 class Interval:
-    """Estimate and ends of its interval, each [U]; ends are NaN where too few blocks carry the concept."""
+    """Estimate, ends of its interval and p for an estimate above and below 1/2, each [U].
+
+    Ends are NaN where too few blocks carry the concept; p is 1 where a label is left in no or but one block.
+    """
 
     estimate: NDArray[np.float64]
     low: NDArray[np.float64]
     high: NDArray[np.float64]
+    p_upper: NDArray[np.float64]
+    p_lower: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class BlockPairs:
+    """A concept's sites among blocks: what the jackknife needs that depends on no unit.
+
+    `sites` [n] carry the concept; `members` [S] are all sites by block, in each those without the concept first;
+    block b's begin at `starts[b]`, those with the concept at `middle[b]`; `inside`, `outside` [B] count them.
+    """
+
+    sites: NDArray[np.int32]
+    members: NDArray[np.int32]
+    starts: NDArray[np.int64]
+    middle: NDArray[np.int64]
+    inside: NDArray[np.float64]
+    outside: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, mask: NDArray[np.bool_], block: NDArray[np.int32]) -> BlockPairs:
+        """From a concept's mask [S] and dense blocks [S]."""
+        n_blocks = int(block.max(initial=-1)) + 1
+        inside = np.bincount(block, weights=mask, minlength=n_blocks)
+        size = np.bincount(block, minlength=n_blocks).astype(np.float64)
+        members = np.argsort(block * 2 + mask, kind="stable").astype(np.int32)
+        starts = np.concatenate([[0], np.cumsum(size)]).astype(np.int64)
+        middle = (starts[:-1] + size - inside).astype(np.int64)
+        return cls(np.flatnonzero(mask).astype(np.int32), members, starts, middle, inside, size - inside)
+
+    @cached_property
+    def n_effective(self) -> float:
+        """How many equal blocks the concept's sites amount to."""
+        return effective_groups(self.inside.astype(np.int64))
+
+    @cached_property
+    def several(self) -> bool:
+        """Whether both labels are left without any one block."""
+        left = (self.inside.sum() - self.inside) * (self.outside.sum() - self.outside)
+        present = self.inside + self.outside > 0
+        return bool((left[present] > 0).all())
+
+    @property
+    def enough(self) -> bool:
+        """Whether an interval can be given: 10 effective blocks, and both labels left without any one block."""
+        return self.n_effective >= MIN_EFFECTIVE and self.several
 
 
 @kernel
 def _pairs_by_block(
     keys: Keys,
     rising: Keys,
-    inside: NDArray[np.int32],
+    own: Keys,
     members: NDArray[np.int32],
     starts: NDArray[np.int64],
     middle: NDArray[np.int64],
 ) -> NDArray[np.int64]:
     """Doubled pair counts P, N, W of every unit and block, [U, 3, n_blocks].
 
-    `rising` are the sorted rows; `inside` the concept's sites; `members[starts[b]:starts[b + 1]]` the sites of block b,
-    those with the concept from `middle[b]` on.
+    `rising` are the sorted rows; `own` [U, n] the keys at the concept's sites, sorted; see `BlockPairs`.
     """
     n_units, n_sites = keys.shape
-    n_blocks, n_inside = starts.shape[0] - 1, inside.shape[0]
+    n_blocks, n_inside = starts.shape[0] - 1, own.shape[1]
     found = np.zeros((n_units, 3, n_blocks), np.int64)
-    own, local = np.empty(n_inside, np.uint16), np.empty(n_sites, np.uint16)
+    local = np.empty(n_sites, np.uint16)
     exceed = np.empty(N_KEYS, np.int32)
     ranked = np.empty(N_KEYS, np.int32)
     for u in range(n_units):
-        row, whole = keys[u], rising[u]
-        for i in range(n_inside):
-            own[i] = row[inside[i]]
-        own.sort()
+        row, whole, mine_of = keys[u], rising[u], own[u]
         # Walk all keys and the concept's own together: doubled rank of each key among all sites, and by how many
         # concept sites it is exceeded, ties half, doubled.
         at, mine = 0, 0
@@ -62,7 +113,7 @@ def _pairs_by_block(
             while end < n_sites and whole[end] == key:
                 end += 1
             first = mine
-            while mine < n_inside and own[mine] == key:
+            while mine < n_inside and mine_of[mine] == key:
                 mine += 1
             ranked[key] = at + end
             exceed[key] = 2 * n_inside - first - mine
@@ -87,43 +138,27 @@ def _pairs_by_block(
     return found
 
 
-def auroc_interval(
-    keys: Keys,
-    rising: Keys,
-    mask: NDArray[np.bool_],
-    block: NDArray[np.int32],
-    level: float = 0.95,
-) -> Interval:
-    """AUROC of units [U, S] for one concept with its jackknife interval.
-
-    `rising` [U, S] are the sorted keys; `mask` [S]; `block` [S] dense from 0. In [0, 1].
-    """
-    n_blocks = int(block.max(initial=-1)) + 1
-    inside = np.bincount(block, weights=mask, minlength=n_blocks)
-    size = np.bincount(block, minlength=n_blocks).astype(np.float64)
-    outside = size - inside
-    sites = np.flatnonzero(mask).astype(np.int32)
-    members = np.argsort(block * 2 + mask, kind="stable").astype(np.int32)
-    starts = np.concatenate([[0], np.cumsum(size)]).astype(np.int64)
-    middle = (starts[:-1] + outside).astype(np.int64)
-    total = inside.sum() * outside.sum()
-    nothing = np.full(len(keys), np.nan)
+def auroc_interval(keys: Keys, rising: Keys, pairs: BlockPairs, level: float = 0.95) -> Interval:
+    """AUROC of units [U, S] for one concept with its jackknife interval. `rising` [U, S] are the sorted keys."""
+    total = pairs.inside.sum() * pairs.outside.sum()
+    nothing, one = np.full(len(keys), np.nan), np.ones(len(keys))
     if not total:
-        return Interval(nothing, nothing, nothing)
-    pairs = _pairs_by_block(keys, rising, sites, members, starts, middle)
-    estimate, spread = _jackknife(pairs, inside, outside, 0.25 / total)
-    n_effective = effective_groups(inside.astype(np.int64))
-    present = size > 0
-    left = (inside.sum() - inside)[present] * (outside.sum() - outside)[present]
-    if n_effective < MIN_EFFECTIVE or not (left > 0).all():
-        return Interval(estimate, nothing, nothing)
-    # Blocks without the concept add little: degrees of freedom follow the concept's effective blocks.
-    wide = stdtrit(n_effective - 1, 0.5 + level / 2) * spread
+        return Interval(nothing, nothing, nothing, one, one)
+    own = np.sort(kernels.gather(keys, pairs.sites), axis=1)
+    counts = _pairs_by_block(keys, rising, own, pairs.members, pairs.starts, pairs.middle)
     edge = 0.25 / total
+    estimate, spread = _jackknife(counts, pairs.inside, pairs.outside, edge)
+    upper, lower = one, one
+    if pairs.several:
+        # On the scale of AUROC, where strong effects do not inflate their own error.
+        gap, error = estimate - 0.5, spread * estimate * (1 - estimate)
+        upper, lower = (robust_p(sign * gap, error, pairs.n_effective) for sign in (1, -1))
+    if not pairs.enough:
+        return Interval(estimate, nothing, nothing, upper, lower)
+    # Blocks without the concept add little: degrees of freedom follow the concept's effective blocks.
+    wide = stdtrit(pairs.n_effective - 1, 0.5 + level / 2) * spread
     centre = logit(np.clip(estimate, edge, 1 - edge))
-    # Clipping keeps logits finite; a perfect estimate still belongs to its interval.
-    low, high = np.minimum(expit(centre - wide), estimate), np.maximum(expit(centre + wide), estimate)
-    return Interval(estimate, low, high)
+    return Interval(estimate, expit(centre - wide), expit(centre + wide), upper, lower)
 
 
 @kernel

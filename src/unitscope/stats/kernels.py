@@ -70,6 +70,31 @@ def sum_ranks(ranks: Ints, indptr: Longs, sites: Ints) -> Longs:
 
 
 @kernel
+def sum_ranks_sorted(rising: Keys, columns: Keys, indptr: Longs) -> Longs:
+    """As `sum_ranks`, from sorted rows [U, S] and sorted columns [U, nnz]: ranks are looked up nearly in order."""
+    n_units, n_sites = rising.shape
+    n_concepts = indptr.shape[0] - 1
+    sums = np.zeros((n_units, n_concepts), np.int64)
+    rank_of = np.empty(N_KEYS, np.int32)
+    for u in range(n_units):
+        at = 0
+        while at < n_sites:
+            key = rising[u, at]
+            end = at + 1
+            while end < n_sites and rising[u, end] == key:
+                end += 1
+            rank_of[key] = at + end + 1
+            at = end
+        row = columns[u]
+        for c in range(n_concepts):
+            total = 0
+            for i in range(indptr[c], indptr[c + 1]):
+                total += rank_of[row[i]]
+            sums[u, c] = total
+    return sums
+
+
+@kernel
 def gather(keys: Keys, sites: Ints) -> Keys:
     """Keys at the sites of every concept, laid out as the concepts' sparse columns, [U, nnz]."""
     n_units, n_entries = keys.shape[0], sites.shape[0]

@@ -141,13 +141,16 @@ def within(keys: Keys, strata: Strata) -> Within:
         z = np.where(variance > 0, gap / np.sqrt(variance), 0.0)
     error = np.sqrt((influence**2).sum(axis=1) * n_blocks / max(n_blocks - 1, 1))
     n_effective = effective_groups(np.bincount(strata.block, weights=strata.mask).astype(np.int64))
-    upper = np.maximum(ndtr(-z), _robust_p(gap, error, n_effective))
-    lower = np.maximum(ndtr(z), _robust_p(-gap, error, n_effective))
+    upper = np.maximum(ndtr(-z), robust_p(gap, error, n_effective))
+    lower = np.maximum(ndtr(z), robust_p(-gap, error, n_effective))
     return Within(effect, upper, lower)
 
 
-def _robust_p(gap: NDArray[np.float64], error: NDArray[np.float64], n_effective: float) -> NDArray[np.float64]:
-    """One-sided p [U] of gaps against their errors over blocks; by the sign test where there is no error."""
+def robust_p(gap: NDArray[np.float64], error: NDArray[np.float64], n_effective: float) -> NDArray[np.float64]:
+    """One-sided p [U] of gaps against their errors over blocks; by the sign test where there is no error.
+
+    `n_effective` blocks carry the concept. In [0, 1].
+    """
     known = error > NOTHING
     by_error = stdtr(max(n_effective - 1, 1.0), -gap / np.where(known, error, 1.0))
     by_sign = np.where(np.abs(gap) < NOTHING, 0.5, np.where(gap > 0, 0.5**n_effective, 1.0))

@@ -141,6 +141,16 @@ class View:
         """Unscaled value of each key, [65536]."""
         return key_table()
 
+    @property
+    def has_ranks(self) -> bool:
+        """Whether ranks are there already."""
+        return "ranks" in self.__dict__
+
+    @property
+    def has_sorted_columns(self) -> bool:
+        """Whether sorted columns are there already."""
+        return "sorted_columns" in self.__dict__
+
     @cached_property
     def sorted_columns(self) -> Keys:
         """Keys at each concept's sites, rising within the concept, [U, nnz]."""

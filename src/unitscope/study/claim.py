@@ -74,7 +74,12 @@ def _refuse_foreign(work: Path) -> None:
 
 
 def _read_mark(work: Path) -> dict[str, Any]:
-    mark = read_json(work / MARK) if (work / MARK).exists() else {}
+    if not (work / MARK).exists():
+        return {}
+    try:
+        mark = read_json(work / MARK)
+    except StoreError:
+        mark = None
     if not isinstance(mark, dict):
         raise StoreError(f"'{MARK}' in '{work.name}' is corrupted.", fix="Delete that folder and map again.")
     return mark

@@ -18,6 +18,7 @@ from unitscope.study.prepare import Prepared
 
 CONTEXT = 60
 """Characters kept on either side of the word."""
+_TEXTS = ("item", "group", "word", "before", "after")
 
 
 def clips(
@@ -29,31 +30,42 @@ def clips(
 ) -> dict[str, Any]:
     """One row a unit and rank: item, group, position, value, word, text before and after. Shard by shard."""
     tables = [
-        _sites_of_grid(study, frame, grid, arrays, usable) for grid, frame in sorted(frames.items())
+        _sites_of_grid(study, frames, grid, arrays, usable) for grid in sorted(frames)
     ]
     table = {name: np.concatenate([part[name] for part in tables]) for name in tables[0]}
-    grid_of = {grid: grid for grid in frames}
-    word, before, after, item_id, group = (np.full(len(table["item"]), "", object) for _ in range(5))
-    by_shard = np.argsort(table["item"] // ITEMS_PER_SHARD, kind="stable")
+    # One number a place: unique rows would be compared as strings of bytes, far slower.
+    grid_order, item_number, position = table.pop("grid_order"), table.pop("item"), table["position"]
+    spans = (int(item_number.max(initial=0)) + 1, int(position.max(initial=0)) + 1)
+    code = (grid_order.astype(np.int64) * spans[0] + item_number) * spans[1] + position
+    codes, place_of_row = np.unique(code, return_inverse=True)
+    places = np.stack([codes // spans[1] // spans[0], codes // spans[1] % spans[0], codes % spans[1]], axis=1)
+    grids = sorted(frames)
+    texts: dict[str, NDArray[Any]] = {name: np.full(len(places), "", object) for name in _TEXTS}
     shard, items = -1, []
-    for row in by_shard.tolist():
-        number, index = divmod(int(table["item"][row]), ITEMS_PER_SHARD)
-        if number != shard:
-            shard, items = number, prepared.items(number)
-        item = items[index]
-        text = item.grids[grid_of[table["grid"][row]]]
-        start, end = text.spans[int(table["position"][row])]
-        word[row], item_id[row], group[row] = text.text[start:end], item.id, item.group
-        before[row], after[row] = text.text[max(0, start - CONTEXT) : start], text.text[end : end + CONTEXT]
-    del table["item"]
-    table |= {"item": item_id, "group": group, "word": word, "before": before, "after": after}
+    for row in np.argsort(places[:, 1], kind="stable").tolist():
+        grid, number, position = places[row].tolist()
+        if number // ITEMS_PER_SHARD != shard:
+            shard = number // ITEMS_PER_SHARD
+            items = prepared.items(shard)
+        item = items[number % ITEMS_PER_SHARD]
+        text = item.grids[grids[grid]]
+        start, end = text.spans[position]
+        before, after = text.text[max(0, start - CONTEXT) : start], text.text[end : end + CONTEXT]
+        for name, value in zip(_TEXTS, (item.id, item.group, text.text[start:end], before, after), strict=True):
+            texts[name][row] = value
+    table |= {name: values[place_of_row.reshape(-1)] for name, values in texts.items()}
     order = np.lexsort((table["rank"], table["unit"], table.pop("layer_order")))
     return {name: column[order] for name, column in table.items()}
 
 
 def _sites_of_grid(
-    study: Study, frame: Frame, grid: str, arrays: Mapping[str, NDArray[Any]], usable: NDArray[np.bool_]
+    study: Study,
+    frames: Mapping[str, Frame],
+    grid: str,
+    arrays: Mapping[str, NDArray[Any]],
+    usable: NDArray[np.bool_],
 ) -> dict[str, Any]:
+    frame = frames[grid]
     layers = np.array([i for i, layer in enumerate(study.layers) if layer.grid == grid], np.int32)
     units = np.flatnonzero(usable & np.isin(arrays["layer"], layers))
     sites = arrays["clips"][units]
@@ -70,6 +82,7 @@ def _sites_of_grid(
         "rank": np.tile(np.arange(1, n + 1, dtype=np.int32), len(units))[keep],
         "value": values,
         "grid": np.full(int(keep.sum()), grid, object),
+        "grid_order": np.full(int(keep.sum()), sorted(frames).index(grid), np.int32),
         "position": frame.sites.position[flat[keep]],
         "item": frame.sites.item[flat[keep]],
     }

@@ -5,6 +5,7 @@ An `Executor` belongs to one work folder and keeps what several tasks share: the
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +17,7 @@ from unitscope.errors import ModelError
 from unitscope.measures import Measure, parse_measures
 from unitscope.models.base import Model
 from unitscope.runners.base import Job
-from unitscope.store import ArrayFile, read_sealed, write_arrays
+from unitscope.store import ArrayFile, read_sealed, write_arrays, write_sealed
 from unitscope.study import sitepass, unitpass
 from unitscope.study.candidates import Association, choose
 from unitscope.study.frame import Frame, load_frame
@@ -74,13 +75,38 @@ class Executor:
             )
         return self._frames[grid]
 
-    def save_valid(self, number: int) -> None:
-        """Keep which sites are valid, from a round's spool, for all later passes."""
-        for grid in self.prepared.grids:
-            path = self.folder / f"valid-{grid}.safetensors"
-            if grid in self._grids(self.rounds[number]) and not path.exists():
-                files = [ArrayFile(file) for file in self.spools("trained", number)]
-                write_arrays(path, {f"valid.{grid}": np.concatenate([file.read(f"valid.{grid}") for file in files])})
+    def keep(self, number: int) -> None:
+        """Keep what later passes need of a round's spool: which sites are valid, and counts to tell the user."""
+        missing = [path for path in self._kept(number) if not path.exists()]
+        if not missing:
+            return
+        files = [ArrayFile(file) for file in self.spools("trained", number)]
+        for path in missing:
+            if path == self._counts:
+                counts: Counter[str] = Counter()
+                for file in files:
+                    counts.update(file.meta["counts"])
+                write_sealed(path, dict(counts))
+            else:
+                name = path.stem.replace("valid-", "valid.")
+                write_arrays(path, {name: np.concatenate([file.read(name) for file in files])})
+
+    def kept(self, variant: str, number: int) -> bool:
+        """Whether `keep` has nothing left to do."""
+        return variant != "trained" or all(path.exists() for path in self._kept(number))
+
+    def counts(self) -> dict[str, int]:
+        """What the user should hear of: words dropped, items cut."""
+        counts: dict[str, int] = read_sealed(self._counts)
+        return counts
+
+    @property
+    def _counts(self) -> Path:
+        return self.folder / "counts.json"
+
+    def _kept(self, number: int) -> list[Path]:
+        valid = [self.folder / f"valid-{grid}.safetensors" for grid in sorted(self._grids(self.rounds[number]))]
+        return [self._counts, *valid] if number == 0 else valid
 
     def _grids(self, part: Sequence[Slice]) -> set[str]:
         return {self.study.layers[s.layer].grid for s in part}

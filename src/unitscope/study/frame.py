@@ -7,10 +7,11 @@ depend on a unit.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,7 @@ from unitscope.concepts.table import ConceptTable
 from unitscope.errors import PlanError
 from unitscope.stats.controls import Controls, WithinForm
 from unitscope.stats.halves import Halves, split
+from unitscope.stats.intervals import BlockPairs
 from unitscope.stats.passport import Passports
 from unitscope.stats.shifts import Shifts
 from unitscope.stats.strata import Strata
@@ -26,9 +28,10 @@ from unitscope.stats.view import Columns
 from unitscope.store import ArrayFile
 from unitscope.study.prepare import Prepared, Sites
 
+T = TypeVar("T")
 MIN_SITES, MIN_BLOCKS = 20, 5
 ALIKE = 0.8
-KEPT_SPECTRA = 32_000_000
+KEPT = 32_000_000
 
 
 @dataclass(frozen=True)
@@ -72,17 +75,28 @@ class Universe:
         return Shifts(int(self.halves.b.sum()))
 
     @cached_property
-    def _spectra(self) -> dict[int, NDArray[np.complex64]]:
+    def _kept(self) -> dict[tuple[str, int], Any]:
         return {}
 
+    def _keep(self, name: str, concept: int, n_bytes: int, make: Callable[[], T]) -> T:
+        """Make something for a concept, and keep it where all concepts' together are small."""
+        if n_bytes * self.columns.n_concepts > KEPT:
+            return make()
+        if (name, concept) not in self._kept:
+            self._kept[name, concept] = make()
+        return cast("T", self._kept[name, concept])
+
     def spectrum_b(self, concept: int) -> NDArray[np.complex64]:
-        """Spectrum of a concept's mask over half B; kept where all of them are small."""
-        if concept in self._spectra:
-            return self._spectra[concept]
-        spectrum = self.shifts_b.of_concept(self.columns_b.mask(concept))
-        if spectrum.nbytes * self.columns.n_concepts < KEPT_SPECTRA:
-            self._spectra[concept] = spectrum
-        return spectrum
+        """Spectrum of a concept's mask over half B."""
+        n_bytes = 4 * self.shifts_b.n_windows * self.shifts_b.length
+        mask = self.columns_b.mask
+        return self._keep("spectrum", concept, n_bytes, lambda: self.shifts_b.of_concept(mask(concept)))
+
+    def pairs_b(self, concept: int) -> BlockPairs:
+        """A concept's sites among the blocks of half B."""
+        n_bytes = 4 * self.columns_b.n_sites
+        mask = self.columns_b.mask
+        return self._keep("pairs", concept, n_bytes, lambda: BlockPairs.of(mask(concept), self.block_b))
 
     @cached_property
     def _strata(self) -> dict[tuple[int, bool], Strata]:

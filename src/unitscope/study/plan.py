@@ -19,7 +19,7 @@ from unitscope.store import fingerprint
 
 SCHEMA = 1
 ITEMS_PER_SHARD = 256
-UNITS_PER_BLOCK = 256
+UNITS_PER_BLOCK = 1024
 SAMPLED_UNITS = 32
 BASELINES = ("untrained", "rotation")
 N_CANDIDATES = 5
@@ -139,13 +139,14 @@ def make_plan(
         workers = max(1, min(workers, memory // (fixed + 32_000_000)))
     share = None if memory is None else memory // workers - fixed
     most = total_units if share is None else min(total_units, share // max(per_unit_memory, 1))
-    most = min(most, disk // max(2 * n_sites, 1), max(1, 1_000_000_000 // per_unit_memory))
-    if most < min(UNITS_PER_BLOCK, total_units):
-        needed = fixed + UNITS_PER_BLOCK * per_unit_memory
+    most = min(most, disk // max(2 * n_sites, 1), max(UNITS_PER_BLOCK, 1_000_000_000 // per_unit_memory))
+    least = min(UNITS_PER_BLOCK, total_units)
+    if most < least:
+        needed = fixed + least * per_unit_memory
         raise PlanError(
             f"The budgets allow {max(most, 0)} units at a time.",
-            expected=f"at least {min(UNITS_PER_BLOCK, total_units)}: about {needed / 1e9:.1f} GB of memory "
-            f"and {UNITS_PER_BLOCK * 2 * n_sites / 1e9:.2f} GB of disk",
+            expected=f"at least {least}: about {needed / 1e9:.1f} GB of memory "
+            f"and {least * 2 * n_sites / 1e9:.2f} GB of disk",
             fix="Raise --memory or --disk, or give a smaller corpus (--max-items).",
         )
     rounds = _rounds(study.layers, most)
@@ -179,7 +180,7 @@ def _rounds(layers: Sequence[Layer], most: int) -> tuple[tuple[Slice, ...], ...]
 
 
 def blocks_of(part: Sequence[Slice]) -> list[Slice]:
-    """Blocks of at most 256 units that a round's slices consist of."""
+    """Blocks of at most 1,024 units that a round's slices consist of."""
     return [
         Slice(s.layer, start, min(start + UNITS_PER_BLOCK, s.stop))
         for s in part

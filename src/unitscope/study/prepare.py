@@ -45,6 +45,15 @@ class Prepared:
     folder: Path
 
     @property
+    def whole(self) -> bool:
+        """Whether all files are there."""
+        if not (self.folder / "summary.json").exists():
+            return False
+        names = [f"items-{shard:05d}.json" for shard in range(self.n_shards)]
+        names += [f"{kind}-{grid}.safetensors" for kind in ("sites", "concepts") for grid in self.grids]
+        return all((self.folder / name).exists() for name in [*names, "groups.json"])
+
+    @property
     def n_shards(self) -> int:
         """Number of shards of items."""
         return int(self._summary()["n_shards"])
@@ -114,7 +123,7 @@ def prepare(
     tick: Callable[[int], None] = lambda n: None,
 ) -> Prepared:
     """Read the corpus into `folder` (renamed into place when whole). Raises CorpusError when it has no sites."""
-    if (folder / "summary.json").exists():
+    if Prepared(folder).whole:
         return Prepared(folder)
     temporary = folder.with_name(f"{folder.name}.tmp")
     shutil.rmtree(temporary, ignore_errors=True)
@@ -153,7 +162,7 @@ def prepare(
     n_sites = {grid: len(columns[grid].item) for grid in grids}
     summary = {"n_items": len(groups), "n_shards": n_shards, "grids": list(grids), "n_sites": n_sites}
     write_sealed(temporary / "summary.json", summary)
-    shutil.rmtree(folder, ignore_errors=True)  # without its summary it is no prepared corpus
+    shutil.rmtree(folder, ignore_errors=True)  # where a file of it is missing
     temporary.rename(folder)
     return Prepared(folder)
 

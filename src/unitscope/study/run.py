@@ -144,12 +144,15 @@ class Run:
         return True
 
     def _executor(self, plan: Plan) -> Executor:
-        """The executor, with the rounds that were planned when the work began (budgets may differ today)."""
+        """The executor, with the rounds that were planned when the work began, unless today's budgets ask for more."""
         path = self.work / "work.json"
         rounds = [[asdict(part) for part in each] for each in plan.rounds]
+        begun = read_sealed(path)["rounds"] if path.exists() else None
+        if begun and (self.budget == Budget() or len(rounds) <= len(begun)):
+            rounds = begun
+        if rounds != begun:  # blocks are cut alike in all plans and stay; the spool may hold other units a round
+            shutil.rmtree(self.work / "spool", ignore_errors=True)
         work = {"study": self.study.to_json(), "rounds": rounds, "model": self.model_spec}
-        if path.exists():
-            work["rounds"] = read_sealed(path)["rounds"]
         write_sealed(path, work)  # the model may have another address today
         executor = Executor.open(self.work)
         executor.model = self.model
@@ -161,25 +164,14 @@ class Run:
             for number in range(len(executor.rounds)):
                 kinds = ("units", "check") if variant == "trained" else ("units",)
                 jobs = [Job(kind, variant, number) for kind in kinds]  # type: ignore[arg-type]
-                if any(executor.tasks(job) for job in jobs):
+                if any(executor.tasks(job) for job in jobs) or not executor.kept(variant, number):
                     self._work(executor, runner, Job("sites", variant, number))
-                    executor.save_valid(number)
-                    self._keep_counts(executor, variant, number)
+                    if variant == "trained":
+                        executor.keep(number)
                     for job in jobs:
                         self._work(executor, runner, job)
                 shutil.rmtree(executor.spool(variant, number, 0).parent, ignore_errors=True)
-        counts: Counter[str] = Counter()
-        for path in sorted((self.work / "counts").glob("trained-0.json")):
-            counts.update(read_sealed(path))
-        return counts
-
-    def _keep_counts(self, executor: Executor, variant: str, number: int) -> None:
-        path = self.work / "counts" / f"{variant}-{number}.json"
-        if not path.exists():
-            counts: Counter[str] = Counter()
-            for spool in executor.spools(variant, number):
-                counts.update(ArrayFile(spool).meta["counts"])
-            write_sealed(path, dict(counts))
+        return Counter(executor.counts())
 
     def _work(self, executor: Executor, runner: Runner, job: Job) -> None:
         tasks = executor.tasks(job)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unitscope.arrays import Keys, halves_scale, kernel, key_table, to_keys
+from unitscope.arrays import Keys, evenly_spaced_keys, kernel, key_table, to_keys
 from unitscope.measures.base import Measure
 from unitscope.stats import kernels
 from unitscope.stats.intervals import auroc_interval
@@ -23,7 +23,7 @@ from unitscope.stats.overlap import Overlap
 from unitscope.stats.passport import PARTS
 from unitscope.stats.ranks import RankSums
 from unitscope.stats.strata import within
-from unitscope.stats.view import View
+from unitscope.stats.view import Columns, View
 from unitscope.store import CRC_ROWS, ArrayFile, write_arrays
 from unitscope.study.candidates import Association, Candidates, association, choose, partial_strength
 from unitscope.study.frame import Frame, Universe, place_of
@@ -31,7 +31,7 @@ from unitscope.study.plan import N_CANDIDATES, Slice
 from unitscope.study.sitepass import spool_name
 
 CHUNK = 8_000_000
-N_REPORTED = 3
+N_REPORTED = 2
 """Candidates that are tested; the others only count for how much of a unit the concepts cover."""
 N_CLIPS = 12
 ON_SHARE, DEAD_BELOW = 0.01, 20
@@ -63,7 +63,12 @@ def read_keys(
     halves = [file.rows(name, start, stop) for file in files]
     scales = np.stack([file.read(f"{name}.scale")[start:stop] for file in files])
     filled = np.array([part.shape[1] > 0 for part in halves])
+    differ = np.flatnonzero((scales[filled] != scales[filled][:1]).any(axis=0))
+    for i in np.flatnonzero(filled) if len(differ) else ():
+        # A shard of zeros alone says nothing of a unit's scale, and would wash out small values elsewhere.
+        scales[i, differ] *= halves[i][differ].view(np.uint16).any(axis=1)
     scale = scales[filled].max(axis=0) if filled.any() else np.ones(stop - start, np.float32)
+    scale = np.where(scale > 0, scale, np.float32(1.0))
     for i, part in enumerate(halves):
         factor = scales[i] / scale
         if filled[i] and (factor != 1).any():
@@ -105,14 +110,15 @@ def score(frame: Frame, measures: Sequence[Measure], keys: Keys, scale: NDArray[
     views_b: list[View] = []
     for universe in frame.universes:
         view = View(keys if universe.known is None else keys_at(keys, universe.known), universe.columns, scale)
+        _ = view.sorted_columns  # before ranks are asked for: they are summed faster from it
         for measure in measures:
             scores[measure.key][:, universe.concepts] = measure.of(view)
-        if universe.known is None or len(frame.universes) == 1:
+        if universe.known is None:
             found |= _units(view, status)
         associate(universe, keys_at(view.keys, universe.halves.a), on_a)
         views_b.append(View(keys_at(view.keys, universe.halves.b), universe.columns_b, scale))
     if "status" not in found:
-        found |= _units(View(keys, frame.universes[0].columns.only(0), scale), status)
+        found |= _units(View(keys, Columns.from_masks(np.zeros((frame.n_sites, 0), np.bool_)), scale), status)
     for values in scores.values():
         values[broken] = np.nan
     found |= {f"score.{name}": values for name, values in scores.items()}
@@ -203,12 +209,13 @@ def _tested(frame: Frame, measures: Sequence[Measure], views: Sequence[View], ca
             units, slots = np.nonzero(reported == concept)
             signs = candidates.sign[units, slots]
             _shift_p(universe, index, spectra, units, slots, signs, pairs["p"])
-            interval = auroc_interval(
-                view.keys[units], view.rising[units], universe.columns_b.mask(index), universe.block_b
-            )
+            interval = auroc_interval(view.keys[units], view.rising[units], universe.pairs_b(index))
             low, high = np.where(signs > 0, [interval.low, interval.high], [1 - interval.high, 1 - interval.low])
             pairs["auroc"][units, slots] = np.where(signs > 0, interval.estimate, 1 - interval.estimate)
             pairs["low"][units, slots], pairs["high"][units, slots] = low, high
+            # Shifts do not keep documents whole: where unit and concept vary by document, only blocks know it.
+            by_block = np.where(signs > 0, interval.p_upper, interval.p_lower)
+            pairs["p"][units, slots] = np.maximum(pairs["p"][units, slots], by_block)
             for name, keys, at_position in (("form", view.keys, False), ("place", adjusted, True)):
                 strata = universe.strata_b(index, at_position)
                 effect = within(kernels.gather(keys[units], strata.sites), strata)
@@ -230,9 +237,7 @@ _KINDS = ("ceiling", "chance")
 
 def _adjusted(universe: Universe, view: View) -> Keys:
     """Keys of units over half B less their regression on position and length within word forms."""
-    values = universe.controls_b.adjusted(view.keys, view.value_of)
-    scale = halves_scale(np.abs(values).max(axis=1, initial=0.0))
-    return to_keys((values / scale[:, None]).astype(np.float16))
+    return evenly_spaced_keys(universe.controls_b.adjusted(view.keys, view.value_of))
 
 
 def _shift_p(
@@ -273,27 +278,45 @@ def _all_measures(
 
 def _cover(frame: Frame, views: Sequence[View], candidates: Candidates) -> NDArray[np.float32]:
     """Share of each unit's on-sites on half B (tail by its first sign) that its first 1...5 concepts hold at, [U, 5]."""
-    n_units = len(candidates.concept)
-    found = np.full((n_units, N_CANDIDATES), np.nan, np.float32)
-    places = place_of(frame)
     whole = next((i for i, u in enumerate(frame.universes) if u.known is None), None)
-    if whole is None:
-        return found
+    if whole is None or not views[whole].n_sites:
+        return np.full((len(candidates.concept), N_CANDIDATES), np.nan, np.float32)
     universe, view = frame.universes[whole], views[whole]
     last = view.n_sites - 1
-    lower, upper = (view.rising[:, at] for at in (last - math.floor((1 - ON_SHARE) * last), math.floor((1 - ON_SHARE) * last)))
-    masks: dict[int, NDArray[np.bool_]] = {}
-    for u in np.flatnonzero(candidates.concept[:, 0] >= 0).tolist():
-        keys = view.keys[u]
-        on = np.flatnonzero(keys > upper[u] if candidates.sign[u, 0] > 0 else keys < lower[u])
-        if not len(on):
-            continue
-        covered = np.zeros(len(on), np.bool_)
-        for k, concept in enumerate(candidates.concept[u].tolist()):
-            if concept >= 0 and places[concept][0] == whole and candidates.sign[u, k] == candidates.sign[u, 0]:
-                place = places[concept][1]
-                if place not in masks:
-                    masks[place] = universe.columns_b.mask(place)
-                covered |= masks[place][on]
-            found[u, k] = covered.mean()
+    high = math.floor((1 - ON_SHARE) * last)
+    edges = view.rising[:, [last - high, high]]
+    used = np.unique(candidates.concept[candidates.concept >= 0])
+    row_of = np.full(frame.table.n_concepts, -1, np.int32)
+    masks = np.zeros((len(used), view.n_sites), np.bool_)
+    for row, concept in enumerate(used.tolist()):
+        here = np.flatnonzero(universe.concepts == concept)
+        if len(here):
+            masks[row, universe.columns_b.of(int(here[0]))] = True
+            row_of[concept] = row
+    usable = (candidates.concept >= 0) & (candidates.sign == candidates.sign[:, :1])
+    rows = np.where(usable, row_of[np.maximum(candidates.concept, 0)], -1)
+    found = _covered(view.keys, edges, candidates.sign[:, 0], rows, masks)
+    return np.where(candidates.concept >= 0, found, np.nan).astype(np.float32)
+
+
+@kernel
+def _covered(
+    keys: Keys, edges: Keys, sign: NDArray[np.int8], rows: NDArray[np.int32], masks: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """Share of on-sites at which any of the first k masks holds, [U, K]; NaN for a unit that is nowhere on."""
+    n_units, n_sites = keys.shape
+    n_rows = rows.shape[1]
+    found = np.zeros((n_units, n_rows))
+    for u in range(n_units):
+        n_on = 0
+        for s in range(n_sites):
+            if (keys[u, s] > edges[u, 1]) if sign[u] > 0 else (keys[u, s] < edges[u, 0]):
+                n_on += 1
+                for k in range(n_rows):
+                    if rows[u, k] >= 0 and masks[rows[u, k], s]:
+                        for j in range(k, n_rows):
+                            found[u, j] += 1
+                        break
+        for k in range(n_rows):
+            found[u, k] = found[u, k] / n_on if n_on > 0 else np.nan
     return found

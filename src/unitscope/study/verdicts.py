@@ -82,7 +82,7 @@ def find_matches(tests: Table, measures: Sequence[Measure], bar: Mapping[str, fl
 
 
 def discoveries(tests: Table) -> NDArray[np.float64]:
-    """q-values of all tested pairs: over units' first concepts, then over further ones of units whose first is rejected.
+    """q-values of tested pairs: over units' first concepts, then over further ones of units whose first is rejected.
 
     NaN for pairs that were not tested or not opened.
     """
@@ -97,7 +97,9 @@ def discoveries(tests: Table) -> NDArray[np.float64]:
 
 def _looks(measure: Measure, sign: NDArray[np.int8]) -> NDArray[np.bool_]:
     """Where a measure looks at the end of the scale at which the unit detects."""
-    return (measure.ends == "both") | ((measure.ends == "upper") == (sign > 0))
+    if measure.ends == "both":
+        return np.ones(len(sign), np.bool_)
+    return (sign > 0) if measure.ends == "upper" else (sign <= 0)
 
 
 def _scored(measure: Measure, rows: Table) -> Table:

@@ -15,10 +15,10 @@ from unitscope.corpora.demo.lexicon import Lexicon
 from unitscope.corpora.demo.nominals import common, prepositional, proper
 from unitscope.corpora.demo.tree import Node, Part, Phrase, Word, phrase
 
-When = Literal["past", "future", "habit", "now", "any"]
+When = Literal["past", "future", "habit", "now", "any", "long", "late", "order"]
 _Maker = Callable[["Times"], Part | None]
 
-_HOURS = "one two three four five six seven eight nine ten eleven twelve".split()
+_HOURS = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
 _MINUTES = ("00", "05", "10", "15", "20", "30", "40", "45", "50")
 _BARE: Literal["obl:unmarked"] = "obl:unmarked"
 
@@ -75,7 +75,7 @@ class Times:
         """A number above one, in words where it is short, else in digits."""
         value = self.choose.number(low, high)
         word = _SPELLED.get(value)
-        digits = word is None or self.choose.chance(0.3)
+        digits = word is None or self.choose.chance(0.12 if value < 13 else 0.5)
         return closed.numeral(str(value) if word is None or digits else word, time=time)
 
     def span(self, *, time: bool = True) -> Node | None:
@@ -149,14 +149,33 @@ def _year(times: Times) -> Part | None:
 
 
 def _ago(times: Times) -> Part | None:
-    span = times.span()
-    if span is None:
+    units = [word for word in times.lexicon.lists["span"] if word not in ("second", "hour")]
+    return _counted_ago(times, units)
+
+
+def _ago_long(times: Times) -> Part | None:
+    return _counted_ago(times, [word for word in times.lexicon.lists["span"] if word in ("month", "year")])
+
+
+def _counted_ago(times: Times, units: list[str]) -> Part | None:
+    if not units:
         return None
+    counted = common(times.lexicon, times.choose.pick(units), "Plur")
+    span = phrase("NP", ("nummod", times.count(2, 12, time=True)), ("head", counted))
     return "advmod", phrase("ADVP", (_BARE, span), ("head", closed.adverb("ago")))
 
 
+def _in_span_short(times: Times) -> Part | None:
+    units = [word for word in times.lexicon.lists["span"] if word in ("minute", "hour", "day")]
+    if not units:
+        return None
+    counted = common(times.lexicon, times.choose.pick(units), "Plur")
+    return _obl("in", phrase("NP", ("nummod", times.count(2, 30, time=True)), ("head", counted)))
+
+
 def _in_span(times: Times) -> Part | None:
-    return _obl("in", times.span())
+    span = times.span()
+    return None if span is None else _obl("in", span)
 
 
 def _bare(list_name: str, adjective: str) -> _Maker:
@@ -217,8 +236,8 @@ def _times_a(times: Times) -> Part | None:
 
 _BY_TENSE: dict[When, tuple[tuple[float, _Maker], ...]] = {
     "past": (
-        (3, _day("yesterday")), (3, _bare("past_unit", "last")), (2, _weekday_bare("last")), (4, _weekday),
-        (4, _month), (4, _clock), (3, _date), (4, _year), (4, _ago), (1, _bare("day_part", "this")),
+        (3, _day("yesterday")), (3, _bare("past_unit", "last")), (2, _weekday_bare("last")), (5, _weekday),
+        (4, _month), (5, _clock), (3, _date), (2, _year), (4, _ago), (1, _bare("day_part", "this")),
     ),
     "future": (
         (4, _day("tomorrow", "tonight")), (3, _bare("future_unit", "next")), (2, _weekday_bare("next")),
@@ -231,10 +250,17 @@ _BY_TENSE: dict[When, tuple[tuple[float, _Maker], ...]] = {
     "now": (
         (3, _day("today")), (3, _adverb("now")), (2, _bare("day_part", "this")), (2, _bare("future_unit", "this")),
     ),
+    "long": ((4, _year), (3, _bare("future_unit", "last")), (3, _month), (2, _ago_long)),
+    "order": (
+        (4, _day("tomorrow", "tonight")), (3, _weekday), (2, _clock), (2, _adverb("soon", "later", "now")),
+        (1, _weekday_bare("next")), (1, _in_span_short),
+    ),
+    "late": ((4, _bare("future_unit", "next")), (3, _month)),
     "any": ((3, _weekday), (3, _clock), (2, _month), (2, _day("today"))),
 }  # fmt: skip
 
-_SPELLED = dict(enumerate(
-    "two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
-    "eighteen nineteen twenty".split(), start=2,
-)) | {30: "thirty", 40: "forty", 50: "fifty"}  # fmt: skip
+_SPELLED = {
+    2: "two", 3: "three", 4: "four", 5: "five", 6: "six", 7: "seven", 8: "eight", 9: "nine", 10: "ten", 11: "eleven",
+    12: "twelve", 13: "thirteen", 14: "fourteen", 15: "fifteen", 16: "sixteen", 17: "seventeen", 18: "eighteen",
+    19: "nineteen", 20: "twenty", 30: "thirty", 40: "forty", 50: "fifty",
+}  # fmt: skip

@@ -131,7 +131,7 @@ def _contract(word: Word, clause: Clause, *, inverted: bool) -> list[tuple[str, 
     parts = [("", word)]
     if clause.negated:
         negation = closed.not_particle(contracted=use_nt)
-        if word.form == "can":
+        if word.form == "can" and not inverted:
             negation = negation._replace(glue=True)
         parts.append(("advmod", negation))
     return parts
@@ -184,9 +184,7 @@ def verb_phrase(clause: Clause, inflection: Inflection, first: First = "finite",
 
 def statement(clause: Clause, inflection: Inflection) -> Phrase:
     """Subject and verb phrase."""
-    return phrase(
-        "S", (clause.subject_relation, clause.subject.phrase), ("head", verb_phrase(clause, inflection))
-    )
+    return phrase("S", (clause.subject_relation, clause.subject.phrase), ("head", verb_phrase(clause, inflection)))
 
 
 def marked(marker: Word, inner: Node) -> Phrase:

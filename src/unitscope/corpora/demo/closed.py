@@ -25,9 +25,12 @@ PRONOUNS: dict[str, tuple[str, str, str]] = {
 
 MODALS = ("can", "could", "may", "might", "must", "shall", "should", "will", "would")
 
-DIGIT_WORDS = "two three four five six seven eight nine ten eleven twelve fifteen twenty thirty forty fifty".split()
-
-DEMONSTRATIVES = {("this", "Sing"): "this", ("this", "Plur"): "these", ("that", "Sing"): "that", ("that", "Plur"): "those"}
+DEMONSTRATIVES = {
+    ("this", "Sing"): "this",
+    ("this", "Plur"): "these",
+    ("that", "Sing"): "that",
+    ("that", "Plur"): "those",
+}
 
 
 def punct(form: str, *, glue: bool = True) -> Word:
@@ -181,7 +184,9 @@ def finite_feats(tense: str, number: str, person: str) -> str:
 
 def auxiliary(lemma: str, form: str, feats: str, *, upos: str = "AUX", clitic: str = "") -> Word:
     """A form of be, have or do."""
-    xpos = {"am": "VBP", "are": "VBP", "is": "VBZ", "has": "VBZ", "does": "VBZ", "have": "VBP", "do": "VBP"}.get(form, "")
+    xpos = {"am": "VBP", "are": "VBP", "is": "VBZ", "has": "VBZ", "does": "VBZ", "have": "VBP", "do": "VBP"}.get(
+        form, ""
+    )
     if not xpos or "VerbForm=Inf" in feats:
         xpos = "VB" if "Inf" in feats or "Imp" in feats else "VBN" if "Tense=Past|VerbForm=Part" in feats else "VBD"
         xpos = "VBG" if form.endswith("ing") else xpos
@@ -189,7 +194,9 @@ def auxiliary(lemma: str, form: str, feats: str, *, upos: str = "AUX", clitic: s
     return Word(clitic or form, lemma, upos, xpos, feats, "" if clitic else pieces, glue=bool(clitic))
 
 
-def verb(segmented: str, form: str, inflection: Inflection, meaning: str, agreement: tuple[str, str] = ("", "")) -> Word:
+def verb(
+    segmented: str, form: str, inflection: Inflection, meaning: str, agreement: tuple[str, str] = ("", "")
+) -> Word:
     """A full verb in `form`: 'inf', 'imp', 'pres', 'past', 'part' (perfect), 'pass', 'prog' or 'ger'.
 
     `agreement` is (number, person) of the subject, used by finite forms.

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
-from unitscope.corpora.demo import closed, templates_asking, templates_linked, templates_plain
+from unitscope.corpora.demo import (
+    closed,
+    templates_asking,
+    templates_copular,
+    templates_infinitive,
+    templates_linked,
+    templates_plain,
+    templates_relative,
+    templates_urging,
+)
 from unitscope.corpora.demo.choice import Chooser
 from unitscope.corpora.demo.drafts import Draft, Template
 from unitscope.corpora.demo.lexicon import Half, Lexicon, load_lexicon
@@ -21,31 +30,57 @@ _WEIGHTS: Mapping[str, Mapping[str, int]] = MappingProxyType(
     {
         "plain": MappingProxyType(
             {
-                "simple": 30, "negative": 4, "modal": 6, "passive": 9, "copula_adjective": 9, "copula_noun": 4,
-                "comparative": 5, "superlative": 3, "pointing": 3, "there_is": 6, "partitive": 4, "indefinite": 4,
-                "indefinite_object": 2, "amount": 3, "age": 1, "born": 2, "possession": 4, "going_to": 4,
+                "simple": 30, "about_noun": 19, "negative": 4, "modal": 6, "passive": 9, "partitive": 4,
+                "indefinite": 4, "indefinite_object": 2, "amount": 3, "age": 1, "born": 2, "going_to": 4,
+            }
+        ),
+        "copular": MappingProxyType(
+            {
+                "copula_adjective": 9, "copula_noun": 4, "comparative": 5, "superlative": 3, "pointing": 3,
+                "there_is": 6, "possession": 4,
+            }
+        ),
+        "relative": MappingProxyType(
+            {
+                "relative_subject": 5, "relative_object": 4, "relative_in_object": 4, "copular_relative": 4,
+                "cleft": 2, "comma_clause": 2,
             }
         ),
         "linked": MappingProxyType(
             {
-                "relative_subject": 5, "relative_object": 4, "relative_in_object": 4, "copular_relative": 4,
                 "two_verbs": 6, "two_clauses": 5, "two_nouns": 4, "time_clause": 6, "feeling_clause": 4,
-                "property_clause": 5, "that_clause": 8, "embedded_question": 4, "quotation": 4, "control": 7,
-                "gerund_object": 4, "asking": 5, "gerund_subject": 4, "purpose": 4, "degree_to": 3, "cleft": 2,
-                "comma_clause": 2,
+                "property_clause": 5, "that_clause": 8, "embedded_question": 4, "quotation": 4,
             }
+        ),
+        "infinitive": MappingProxyType(
+            {"control": 7, "gerund_object": 4, "asking": 5, "gerund_subject": 4, "purpose": 4, "degree_to": 3}
         ),
         "asking": MappingProxyType(
             {
                 "yes_no": 14, "yes_no_passive": 2, "yes_no_copula": 3, "yes_no_there": 3, "request": 4, "wh_subject": 4,
-                "wh_object": 4, "which_object": 5, "wh_adverb": 7, "how_often": 2, "how_adjective": 2, "what_color": 1,
-                "whose": 1, "who_is": 2, "imperative": 8, "imperative_negative": 4, "imperative_be": 2, "lets": 2,
-                "exclaim_what": 4, "exclaim_how": 2,
+                "wh_object": 4, "which_object": 5, "wh_adverb": 7, "how_often": 2, "how_adjective": 2, "what_color": 2,
+                "whose": 1, "who_is": 2,
+            }
+        ),
+        "urging": MappingProxyType(
+            {
+                "imperative": 8, "imperative_negative": 4, "imperative_be": 2, "lets": 2, "exclaim_what": 4,
+                "exclaim_how": 2,
             }
         ),
     }
 )  # fmt: skip
-_MODULES = {"plain": templates_plain, "linked": templates_linked, "asking": templates_asking}
+_MODULES = MappingProxyType(
+    {
+        "plain": templates_plain,
+        "copular": templates_copular,
+        "relative": templates_relative,
+        "linked": templates_linked,
+        "infinitive": templates_infinitive,
+        "asking": templates_asking,
+        "urging": templates_urging,
+    }
+)
 
 
 def template_halves() -> dict[str, Half]:
@@ -108,8 +143,12 @@ def labels(draft: Draft, text: Text, name: str, topic: str) -> dict[str, str]:
 def acceptable(text: Text) -> bool:
     """Whether a sentence has a fit length and does not repeat itself awkwardly."""
     upos = text.columns["upos"]
+    if upos[0] == "NUM" and text.text[0].isdigit():
+        return False
     n_words = sum(tag != "PUNCT" for tag in upos)
     if not (n_words >= MIN_WORDS and text.n_sites <= MAX_WORDS):
+        return False
+    if sum(meaning == "place" for meaning in text.columns["meaning"]) > 1:
         return False
     seen: set[str] = set()
     for tag, lemma in zip(upos, text.columns["lemma"], strict=True):
@@ -156,7 +195,6 @@ def _new(sampler: Sampler, dealt: list[tuple[str, Template]], written: set[str])
             continue
         text = write(draft, sampler.lexicon)
         if acceptable(text) and text.text not in written:
+            sampler.note(text.words, text.columns["upos"])
             return name, draft, text
     raise CorpusError(f"The demo grammar found no new sentence in {_TRIES} tries.", fix="Ask for fewer documents.")
-
-

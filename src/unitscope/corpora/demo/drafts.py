@@ -84,11 +84,12 @@ def same(nominal: Nominal) -> Nominal:
     return pronominal(nominal.anaphor)
 
 
-def copular(subject: Nominal, predicate: Node, verbal: Verbal, **more: bool) -> Clause:
+def copular(subject: Nominal, predicate: Node, verbal: Verbal, *, nt: bool = False, clitic: bool = False) -> Clause:
     """'subject is predicate'."""
     return Clause(
-        subject, "", predicate=predicate, tense=verbal.tense, modal=verbal.modal, negated=verbal.negated, **more
-    )
+        subject, "", predicate=predicate, tense=verbal.tense, modal=verbal.modal, negated=verbal.negated, nt=nt,
+        clitic=clitic,
+    )  # fmt: skip
 
 
 def state(s: Sampler, *, negation: float = 0.12) -> Verbal:
@@ -97,13 +98,34 @@ def state(s: Sampler, *, negation: float = 0.12) -> Verbal:
     return Verbal(tense, time=None, negated=s.choose.chance(negation))
 
 
+_MIXED = frozenset(
+    {
+        "more",
+        "thing",
+        "stuff",
+        "more_mass",
+        "trailer",
+        "city_place",
+        "light_time",
+        "family",
+        "friend",
+        "limb",
+        "head",
+        "gazette",
+    }
+)
+
+
 def describable(s: Sampler, *, graded: bool = False) -> tuple[Noun, tuple[str, ...]] | None:
     """A noun of the topic and the adjectives that can be said of it."""
     attributive = s.lexicon.lists["attributive"]
-    classes = list(s.topic.classes.values())
-    for _ in range(30):
+    classes = [nouns for name, nouns in s.topic.classes.items() if name not in _MIXED]
+    for attempt in range(40):
+        wanting = attempt < 12 and not graded
         nouns = s.choose.draw(("classes", s.topic.name), classes)
-        noun = s.choose.draw(("class nouns", nouns), nouns)
+        noun = s.lacking(("class nouns", nouns), nouns)
+        if wanting and not s.lacks(noun.lemma, "NOUN"):
+            continue
         adjectives = tuple(a for a in noun.adjectives if a not in attributive)
         if graded:
             adjectives = tuple(a for a in adjectives if a not in s.lexicon.ungraded)

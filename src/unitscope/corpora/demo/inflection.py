@@ -55,6 +55,8 @@ class Inflection:
     def plural(self, noun: str) -> str:
         """Plural of a noun: `city` to `citi+es`, `fish+er+man` to `fish+er+men`."""
         found = self._irregular(self.plurals, noun, 0)
+        if found is None and noun.endswith("man") and not noun.endswith("human"):
+            found = f"{noun[:-3]}men"
         return found if found is not None else self._with_s(noun)
 
     def third_person(self, verb: str) -> str:

@@ -7,7 +7,8 @@ One text file a topic under `lexicon/`, in four kinds of lines:
 - `U NAME = classes`: a union of classes. `P prepositions:classes` lists settings and is informative only.
 - `V subjects verb slots %adverbs *flags`: a frame. Slots: `ball,net` an object, `>guest` an indirect object,
   `with:knife` a prepositional complement, `@up` a particle, `=happy,sad` an adjective; `?` marks what may be left
-  out, `$` what belongs to the subject, `^` what has no determiner, `@place` a proper name.
+  out, `$` what belongs to the subject, `^` what has no determiner, `@place` a proper name; a dot
+  (`fire.`) means the noun where a class has the same name.
 
 `wordlists.txt` holds lists that are no classes. A *half* of the lexicon keeps every second content lexeme, so that
 the two halves share none; a frame lives in a half where all it needs does.
@@ -28,9 +29,13 @@ Half = Literal["A", "B"]
 Kind = Literal["count", "mass", "plural"]
 
 TOPICS = (
-    "sport cooking weather finance medicine travel school law farming music nature politics home film".split()
+    "sport", "cooking", "weather", "finance", "medicine", "travel", "school", "law", "farming", "music", "nature",
+    "politics", "home", "film",
 )  # fmt: skip
 
+FUNCTION_LEXEMES = frozenset({"a.m.", "be", "enough", "few", "half", "last", "many", "more", "most", "much", "next", "p.m.",
+                              "several", "various"})  # fmt: skip
+"""Lexemes tagged as nouns, verbs or adjectives that are closed-class all the same: both halves have them."""
 MEANING_FLAGS = ("role", "kin", "animal", "food", "body")
 _SPECIAL = ("@place", "@name", "@weekday", '"money', '"duration')
 
@@ -170,14 +175,18 @@ def _resolve(draft: _Draft, shared: _Draft, names: Iterable[str]) -> tuple[Noun,
     """Nouns for class names, union names, or single nouns. Raises CorpusError for a name that is none of these."""
     found: dict[tuple[str, tuple[str, ...]], Noun] = {}
     for name in names:
-        if name in draft.unions:
+        exact = name.endswith(".")
+        if exact:
+            nouns: tuple[Noun, ...] = ()
+        elif name in draft.unions:
             nouns = _resolve(draft, shared, draft.unions[name])
         elif name in draft.classes or name in shared.classes:
             nouns = draft.classes.get(name) or shared.classes[name]
-        else:
+        if exact or not (name in draft.unions or name in draft.classes or name in shared.classes):
+            name = name.rstrip(".")
             every = [n for part in (draft, shared) for nouns in part.classes.values() for n in nouns]
             wanted = tuple(name.split("_"))
-            nouns = tuple(n for n in every if (*n.modifiers, n.base) == wanted or n.lemma == name and not n.modifiers)
+            nouns = tuple(n for n in every if (*n.modifiers, n.base) == wanted or (n.lemma == name and not n.modifiers))
             nouns = nouns[:1]
         if not nouns:
             raise CorpusError(f"No noun or class '{name}' in the demo lexicon's topic '{draft.name}'.")
@@ -283,8 +292,9 @@ def _keep_nouns(nouns: Iterable[Noun], kept: Mapping[str, Half], half: Half) -> 
 def _keep_topic(topic: Topic, kept: Mapping[str, Half], half: Half) -> Topic:
     classes = {name: found for name, nouns in topic.classes.items() if (found := _keep_nouns(nouns, kept, half))}
     unions = {name: _keep_nouns(nouns, kept, half) for name, nouns in topic.unions.items()}
-    frames = tuple(found for frame in topic.frames if (found := _keep(frame, kept, half)))
-    general = tuple(found for frame in topic.general if (found := _keep(frame, kept, half)))
+    frames, general = (
+        tuple(one for frame in side if (one := _keep(frame, kept, half))) for side in (topic.frames, topic.general)
+    )
     return Topic(topic.name, classes, unions, frames, general)
 
 
@@ -302,7 +312,7 @@ def load_lexicon(half: Half | None = None) -> Lexicon:
     """The bundled lexicon, whole or one half of its content lexemes. Raises CorpusError when a file is broken."""
     raw = _word_lists()
     inflection = Inflection.from_lists(raw)
-    grammar = ("irregular_", "double", "er_two", "hear_", "positive", "negative", "ungraded")
+    grammar = ("irregular_", "double", "er_two", "hear_", "positive", "negative", "ungraded", "extreme")
     lists = {name: tuple(words.split()) for name, words in raw.items() if not name.startswith(grammar)}
     shared = _draft("general", lists["color"])
     topics = tuple(_topic(_draft(name, lists["color"]), shared) for name in TOPICS)
@@ -315,5 +325,5 @@ def load_lexicon(half: Half | None = None) -> Lexicon:
             name: tuple(word for word in words if kept[surface(word.rstrip("%"))] == half)
             for name, words in lists.items()
         }
-    hear = {name: tuple(raw[name].split()) for name in ("hear_a", "hear_an")}
+    hear = {name: tuple(raw[name].split()) for name in ("hear_a", "hear_an", "extreme")}
     return Lexicon(topics, cast("Mapping[str, tuple[str, ...]]", lists | hear), inflection, sentiment, ungraded)

@@ -14,16 +14,44 @@ from unitscope.corpora.demo.tree import Node, Part, Phrase, Word, phrase
 
 Gender = Literal["Masc", "Fem", "Neut"]
 
-FEMALE_KIN = frozenset("mother sister aunt daughter grandmother niece wife".split())
-MALE_KIN = frozenset("father brother uncle son grandfather nephew husband".split())
+FEMALE_KIN = frozenset(["mother", "sister", "aunt", "daughter", "grandmother", "niece", "wife"])
+MALE_KIN = frozenset(["father", "brother", "uncle", "son", "grandfather", "nephew", "husband"])
 _FEMALE = FEMALE_KIN | frozenset(
-    "woman lady girl actress waitress queen ballerina witch milkmaid spokeswoman schoolgirl midwife".split()
+    [
+        "woman",
+        "lady",
+        "girl",
+        "actress",
+        "waitress",
+        "queen",
+        "ballerina",
+        "witch",
+        "milkmaid",
+        "spokeswoman",
+        "schoolgirl",
+        "midwife",
+    ]
 )
 _MALE = MALE_KIN | frozenset(
-    "man gentleman boy king fisherman lineman mailman salesman councilman schoolboy headmaster landlord".split()
+    [
+        "man",
+        "gentleman",
+        "boy",
+        "king",
+        "fisherman",
+        "lineman",
+        "mailman",
+        "salesman",
+        "councilman",
+        "schoolboy",
+        "headmaster",
+        "landlord",
+    ]
 )
 _DEGREES = {"Pos": "JJ", "Cmp": "JJR", "Sup": "JJS"}
-_UN_ADJECTIVES = frozenset("unfair unhappy unknown unpopular undecided unexpected unusual unreliable".split())
+_UN_ADJECTIVES = frozenset(
+    ["unfair", "unhappy", "unknown", "unpopular", "undecided", "unexpected", "unusual", "unreliable"]
+)
 
 
 @dataclass(frozen=True)
@@ -167,9 +195,7 @@ def graded(lexicon: Lexicon, form: str, degree: Literal["Cmp", "Sup"]) -> Node:
     inflect = lexicon.inflection.comparative if degree == "Cmp" else lexicon.inflection.superlative
     pieces = inflect(form)
     if pieces is not None:
-        return word._replace(
-            form=surface(pieces), xpos=_DEGREES[degree], feats=f"Degree={degree}", morphemes=pieces
-        )
+        return word._replace(form=surface(pieces), xpos=_DEGREES[degree], feats=f"Degree={degree}", morphemes=pieces)
     more = closed.adverb("more" if degree == "Cmp" else "most", degree=degree, xpos="RBR" if degree == "Cmp" else "RBS")
     return phrase("ADJP", ("advmod", more._replace(meaning="quantity")), ("head", word))
 

@@ -1,17 +1,13 @@
-"""Templates that ask, order and exclaim."""
+"""Templates that ask: yes/no questions, questions with what, which, when, how."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 from unitscope.corpora.demo import closed
-from unitscope.corpora.demo.clauses import Clause, inverted, statement, verb_phrase
+from unitscope.corpora.demo.clauses import Clause, inverted, statement
 from unitscope.corpora.demo.drafts import (
-    PAST_BARE,
-    PRESENT,
     Draft,
-    adjective_phrase,
-    comma_after,
     comma_before,
     copular,
     describable,
@@ -21,15 +17,14 @@ from unitscope.corpora.demo.drafts import (
     state,
 )
 from unitscope.corpora.demo.lexicon import Frame
-from unitscope.corpora.demo.nominals import Nominal, common, prepositional, pronominal
-from unitscope.corpora.demo.phrases import Phrases
-from unitscope.corpora.demo.sampler import Sampler, Verbal
-from unitscope.corpora.demo.templates_plain import (
-    demonstrative_subject,
-    described,
-    existential,
-    passive_clause,
+from unitscope.corpora.demo.nominals import (
+    Nominal,
+    common,
+    pronominal,
 )
+from unitscope.corpora.demo.sampler import Sampler, Verbal
+from unitscope.corpora.demo.templates_copular import SCALES, demonstrative_subject, described, existential
+from unitscope.corpora.demo.templates_plain import passive_clause
 from unitscope.corpora.demo.tree import Node, Part, Phrase, Word, phrase
 
 
@@ -53,7 +48,7 @@ def askable(s: Sampler, frame: Frame, *, skip: str = "", time: bool = True, want
 
 def yes_no(s: Sampler) -> Draft:
     """'Did the coach train the team on Monday?'"""
-    clause = askable(s, s.frame())
+    clause = askable(s, s.frame(base=True))
     return of_clause(inverted(clause, s.lexicon.inflection), clause, "yesno_question", "?")
 
 
@@ -86,10 +81,12 @@ def yes_no_there(s: Sampler) -> Draft | None:
 
 def request(s: Sampler) -> Draft:
     """'Could you open the window, please?' 'Shall we open the window?'"""
-    frame = s.frame(wanted=True)
+    frame = s.frame(wanted=True, base=True)
     word = s.choose.draw("request", ("can", "could", "would", "will", "shall", "should"))
     who = pronominal("we" if word in ("shall", "should") else "you")
-    clause = replace(s.clause(frame, subject=who, verbal=Verbal("Pres", word, time="future"), question=True), adverb=None)
+    clause = replace(
+        s.clause(frame, subject=who, verbal=Verbal("Pres", word, time="order"), question=True), adverb=None
+    )
     tree = inverted(clause, s.lexicon.inflection)
     if who.pronoun == "you" and s.choose.chance(0.4):
         tree = extended(tree, back=("discourse", comma_before(please())))
@@ -123,7 +120,7 @@ def wh_subject(s: Sampler) -> Draft | None:
 
 def wh_object(s: Sampler) -> Draft | None:
     """'What did the coach plan?' 'Whom did she call?'"""
-    frame = s.frame(obj=True)
+    frame = s.frame(obj=True, base=True)
     obj = frame.obj
     if obj is None or any(slot.relation == "iobj" for slot in frame.slots):
         return None
@@ -144,7 +141,7 @@ def _wh(s: Sampler, clause: Clause, first: Part) -> Draft:
 
 def which_object(s: Sampler) -> Draft | None:
     """'Which song did they sing?' 'How many letters did he write?' 'Whose book did she borrow?'"""
-    frame = s.frame(obj=True)
+    frame = s.frame(obj=True, base=True)
     if any(slot.relation == "iobj" for slot in frame.slots):
         return None
     noun = noun_of_object(s, frame)
@@ -172,8 +169,10 @@ def which_object(s: Sampler) -> Draft | None:
 def wh_adverb(s: Sampler) -> Draft:
     """'When did the coach train the team?' 'Why is the guard watching the house?'"""
     word = s.choose.draw("wh adverb", ("when", "where", "why", "how", "when", "where", "why"))
-    frame = s.frame(event=True, human=word == "how")
+    frame = s.frame(event=True, human=True, base=True)
     clause = askable(s, frame, time=False)
+    if word != "why" or clause.perfect:
+        clause = replace(clause, perfect=False, progressive=False)
     if word == "where":
         clause = replace(clause, parts=tuple(part for part in clause.parts if part[0] != "obl" or keep(frame, part)))
     if word == "how" and any(relation == "advmod" for relation, _ in clause.parts):
@@ -190,7 +189,7 @@ def keep(frame: Frame, part: Part) -> bool:
 
 def how_often(s: Sampler) -> Draft:
     """'How often do you sing in the choir?' 'What time did the train leave?'"""
-    frame = s.frame(human=True, event=True)
+    frame = s.frame(human=True, event=True, base=True)
     clause = askable(s, frame, time=False)
     if s.choose.chance(0.6) or not s.lexicon.lists["time_noun"]:
         clause = replace(clause, perfect=False, progressive=False)
@@ -207,19 +206,13 @@ def how_adjective(s: Sampler) -> Draft | None:
     if found is None:
         return None
     noun, adjectives = found
-    forms = [a for a in adjectives if a in _ASKED]
+    forms = [a for a in adjectives if a in SCALES]
     if not forms:
         return None
     subject = s.noun_phrase(noun, "subj", choice=s.choose.pick(("the", "this", "that")), adjectives=0.0, number="Sing")
     word = s.adjective(s.choose.pick(forms))
     how = phrase("WHADJP", ("advmod", closed.wh_adverb("how")), ("head", word))
     return _asked_of(s, how, subject)
-
-
-_ASKED = frozenset(
-    "old long big large high deep tall heavy fast strong hot cold warm thick wide expensive dangerous difficult good "
-    "fresh clean safe bad hard painful cheap loud busy famous clever experienced rich popular powerful".split()
-)
 
 
 def _asked_of(s: Sampler, asked: Node, subject: Nominal) -> Draft:
@@ -269,136 +262,3 @@ def who_is(s: Sampler) -> Draft:
     if word == "where":
         return _asked_of(s, phrase("WHADVP", ("head", closed.wh_adverb("where"))), subject)
     return _asked_of(s, phrase("WHNP", ("head", closed.wh_pronoun("who"))), subject)
-
-
-def ordered(s: Sampler, frame: Frame) -> Clause:
-    """A clause said to 'you'."""
-    verbal = Verbal("Pres", time="future" if s.choose.chance(0.5) else None)
-    clause = s.clause(frame, subject=pronominal("you"), verbal=verbal)
-    return replace(clause, adverb=None)
-
-
-def imperative(s: Sampler) -> Draft:
-    """'Open the window, please.'"""
-    clause = ordered(s, s.frame(wanted=True))
-    tree: Phrase = phrase("S", ("head", verb_phrase(clause, s.lexicon.inflection, "imp")))
-    if s.choose.chance(0.3):
-        if s.choose.chance(0.5):
-            tree = extended(tree, front=("discourse", please()))
-        else:
-            tree = extended(tree, back=("discourse", comma_before(please())))
-    elif s.choose.chance(0.15):
-        tree = extended(tree, back=("vocative", comma_before(s.choose.pick(s.cast).phrase)))
-    elif s.choose.chance(0.2):
-        always = closed.adverb("always")
-        tree = phrase("S", ("advmod", always), ("head", verb_phrase(clause, s.lexicon.inflection, "imp")))
-    return Draft(tree, "imperative", end=s.choose.pick((".", ".", "!")))
-
-
-def imperative_negative(s: Sampler) -> Draft:
-    """'Don't open the window!' 'Never lose your ticket!'"""
-    frame = s.frame(human=True, event=True)
-    for _ in range(10):
-        if "noimp" not in frame.flags:
-            break
-        frame = s.frame(human=True, event=True)
-    clause = ordered(s, frame)
-    parts = verb_phrase(clause, s.lexicon.inflection, "imp").parts
-    at = next(index for index, (relation, _) in enumerate(parts) if relation == "head")
-    if s.choose.chance(0.25):
-        never = closed.adverb("never", meaning="negation")._replace(feats="PronType=Neg")
-        tree = Phrase("VP", (("advmod", never), *parts))
-    else:
-        do = closed.auxiliary("do", "do", "Mood=Imp|Person=2|VerbForm=Fin")
-        word = parts[at][1]
-        bare = word._replace(feats="VerbForm=Inf") if isinstance(word, Word) else word
-        negation = closed.not_particle(contracted=s.choose.chance(0.75))
-        tree = Phrase("VP", (("aux", do), ("advmod", negation), *parts[:at], ("head", bare), *parts[at + 1 :]))
-    return Draft(phrase("S", ("head", tree)), "imperative", end=s.choose.pick((".", "!", "!")))
-
-
-def imperative_be(s: Sampler) -> Draft | None:
-    """'Be careful!' 'Please be quiet during the lesson.'"""
-    forms = s.lexicon.lists["be_imp"]
-    if not forms:
-        return None
-    predicate = adjective_phrase(s.adjective(s.choose.draw("be_imp", forms), 0.2))
-    events = s.topic.unions.get("EVENT", ())
-    parts: tuple[Part, ...] = ()
-    if events and s.choose.chance(0.8):
-        noun = s.choose.draw(("during", s.topic.name), events)
-        inner = s.noun_phrase(noun, "obj", number="Sing", choice=s.choose.pick(("the", "this")), adjectives=0.2)
-        parts = (("obl", prepositional("during", inner.phrase)),)
-    clause = replace(copular(pronominal("you"), predicate, PRESENT), parts=parts)
-    tree: Phrase = phrase("S", ("head", verb_phrase(clause, s.lexicon.inflection, "imp")))
-    kind = s.choose.pick(("please", "name", ""))
-    if kind == "please":
-        tree = extended(tree, front=("discourse", please()))
-    elif kind == "name":
-        tree = extended(tree, front=("vocative", comma_after(s.choose.pick(s.cast).phrase)))
-    return Draft(tree, "imperative", end=s.choose.pick((".", "!", "!")))
-
-
-def lets(s: Sampler) -> Draft | None:
-    """'Let's book the hotel tomorrow.'"""
-    if not s.lexicon.lists["let"]:
-        return None
-    frame = s.frame(wanted=True)
-    clause = s.clause(frame, subject=pronominal("we"), verbal=Verbal("Pres", time="future"))
-    inner = verb_phrase(replace(clause, adverb=None), s.lexicon.inflection, "inf")
-    let = closed.verb("let", "imp", s.lexicon.inflection, "")
-    us = closed.pronoun("we", "Acc")._replace(form="'s", glue=True)
-    tree = phrase("VP", ("head", let), ("obj", phrase("NP", ("head", us))), ("xcomp", inner))
-    return Draft(phrase("S", ("head", tree)), "imperative", end=s.choose.pick((".", "!")))
-
-
-def exclaim_what(s: Sampler) -> Draft | None:
-    """'What a lovely song!' 'What a lovely song she wrote!'"""
-    frame = s.frame(obj=True)
-    noun = noun_of_object(s, frame)
-    if noun is None or "def" in noun.flags:
-        return None
-    lists = s.lexicon.lists
-    forms = [a for a in noun.adjectives if a in s.lexicon.sentiment and a not in lists["attributive"]]
-    if not forms:
-        forms = [form for form in noun.adjectives if form not in s.lexicon.ungraded]
-    if not forms:
-        return None
-    form = s.choose.draw(("what a", tuple(forms)), forms)
-    number = s.number(noun, "obj")
-    what = closed.wh_determiner("what")._replace(xpos="PDT")
-    first: list[Part] = [("det:predet", what)] if number == "Sing" and noun.kind == "count" else [("det", what)]
-    if number == "Sing" and noun.kind == "count":
-        first.append(("det", closed.article(False)))
-    inner = s.plain(noun, number, *first, ("amod", s.adjective(form)))
-    whole: Phrase = inner.phrase
-    if s.choose.chance(0.5) and not any(slot.relation in ("iobj", "prt") for slot in frame.slots):
-        clause = s.clause(frame, verbal=PAST_BARE, skip="obj", lean=True, adjuncts=0.0)
-        if Phrases.says_no(clause.subject) or clause.negated:
-            return None
-        tree = phrase("S", ("obj", whole), *statement(clause, s.lexicon.inflection).parts)
-        return of_clause(tree, clause, "exclamative", "!")
-    return Draft(phrase("FRAG", ("head", whole)), "exclamative", end="!")
-
-
-def exclaim_how(s: Sampler) -> Draft | None:
-    """'How happy she was!'"""
-    found = describable(s, graded=True)
-    if found is None:
-        return None
-    noun, adjectives = found
-    form = s.choose.draw(("said of", noun.adjectives), adjectives)
-    subject = s.noun_phrase(noun, "subj", choice=s.choose.pick(("the", "this", "that")), adjectives=0.0, number="Sing")
-    feelings = [f for f in s.lexicon.lists["feeling"] if f not in s.lexicon.ungraded]
-    if s.choose.chance(0.5) and feelings:
-        subject, form = s.person(), s.choose.draw("feelings graded", feelings)
-    if s.says_no(subject) or subject.number == "Plur" and not subject.pronoun:
-        return None
-    how = phrase("ADJP", ("advmod", closed.wh_adverb("how")), ("head", s.adjective(form)))
-    tense = state(s, negation=0.0)
-    clause = copular(subject, how, tense)
-    vp = verb_phrase(clause, s.lexicon.inflection)
-    cop: Part = next(part for part in vp.parts if part[0] == "cop")
-    tree = phrase("S", ("head", how), ("nsubj", subject.phrase), cop)
-    return of_clause(tree, clause, "exclamative", "!")
-

@@ -1,4 +1,4 @@
-"""Templates of one clause: statements, passives, copular and existential sentences, comparisons, amounts."""
+"""Templates of one clause with a full verb: statements, passives, parts of a whole, amounts, dates."""
 
 from __future__ import annotations
 
@@ -11,30 +11,71 @@ from unitscope.corpora.demo.drafts import (
     Draft,
     adjective_phrase,
     copular,
-    describable,
     fronted,
     of_clause,
     state,
     vp,
 )
-from unitscope.corpora.demo.lexicon import Noun
-from unitscope.corpora.demo.nominals import Nominal, common, graded, named, prepositional, pronominal, proper
+from unitscope.corpora.demo.nominals import (
+    Nominal,
+    common,
+    named,
+    prepositional,
+    proper,
+)
 from unitscope.corpora.demo.phrases import Phrases
 from unitscope.corpora.demo.sampler import Sampler, Verbal
-from unitscope.corpora.demo.tree import Node, Part, Phrase, Word, phrase
+from unitscope.corpora.demo.tree import Part, Phrase, Word, phrase
+
+_AGES = {
+    "grandmother": (62, 95), "grandfather": (62, 95), "mother": (38, 80), "father": (38, 80), "aunt": (30, 80),
+    "uncle": (30, 80), "son": (2, 30), "daughter": (2, 30), "niece": (2, 30), "nephew": (2, 30),
+}  # fmt: skip
+
 
 _PLURAL_WHOLE = ("some", "most", "all", "many", "few", "several", "none")
 
 
 def simple(s: Sampler) -> Draft:
     """'The coach trained the team on Monday.'"""
-    clause = s.clause(s.frame())
+    clause = s.clause(s.frame(base=s.choose.chance(0.4)))
+    return of_clause(fronted(s, clause), clause)
+
+
+def about_noun(s: Sampler) -> Draft | None:
+    """'The coach mentioned the long walk.' 'Nobody talks about the search.' 'The answer surprised Anna.'"""
+    nouns = [noun for group in s.topic.classes.values() for noun in group if s.lacks(noun.lemma, "NOUN")]
+    if not nouns:
+        nouns = [noun for group in s.topic.classes.values() for noun in group]
+    noun = s.lacking(("about", s.topic.name, len(nouns)), nouns)
+    who = s.person()
+    if who.head == noun.lemma or s.says_no(who):
+        return None
+    tense = state(s).tense
+    kind = s.choose.pick(("regard", "regard", "about", "about", "quality"))
+    if kind == "quality" and "role" not in noun.flags:
+        adjectives = [form for form in noun.adjectives if form not in s.lexicon.lists["attributive"]]
+        if adjectives:
+            subject = s.noun_phrase(noun, "told", adjectives=0.0)
+            predicate = adjective_phrase(s.adjective(s.choose.draw(("said of", noun.adjectives), adjectives), 0.3))
+            clause = copular(subject, predicate, state(s), nt=s.choose.chance(0.5))
+            return of_clause(fronted(s, clause), clause)
+    verbs = s.lexicon.lists["about" if kind == "about" else "regard"]
+    if not verbs:
+        return None
+    verb = s.choose.draw(kind, verbs)
+    what = s.noun_phrase(noun, "obl", adjectives=0.4)
+    part: Part = ("obl", prepositional("about", what.phrase)) if kind == "about" else ("obj", what.phrase)
+    parts = [part]
+    if tense == "Past" and s.choose.chance(0.4) and (when := s.times.when("past")) is not None:
+        parts.append(when)
+    clause = Clause(who, verb, tuple(parts), tense=tense, timed=len(parts) == 2)
     return of_clause(fronted(s, clause), clause)
 
 
 def negative(s: Sampler) -> Draft:
     """'The coach did not train the team.'"""
-    frame = s.frame()
+    frame = s.frame(base=True)
     verbal = replace(s.verbal(frame), negated=True)
     clause = s.clause(frame, verbal=verbal, adjuncts=0.5)
     return of_clause(statement(clause, s.lexicon.inflection), clause)
@@ -42,7 +83,7 @@ def negative(s: Sampler) -> Draft:
 
 def modal(s: Sampler) -> Draft:
     """'The coach must train the team.'"""
-    frame = s.frame(wanted=True)
+    frame = s.frame(wanted=True, base=True)
     who = s.subject(frame)
     options = ["can", "could", "may", "might", "must", "should", "would"] + (["shall"] * (who.person == "1"))
     verbal = Verbal("Pres", s.choose.draw(("modals", len(options)), options), time="future")
@@ -78,196 +119,10 @@ def passive_clause(s: Sampler, *, question: bool = False, verbal: Verbal | None 
     return replace(base, parts=tuple(parts), passive=True)
 
 
-def copula_adjective(s: Sampler) -> Draft | None:
-    """'The soup was cold.'"""
-    clause = described(s)
-    return None if clause is None else of_clause(fronted(s, clause), clause)
-
-
-def described(s: Sampler, *, question: bool = False) -> Clause | None:
-    """Something is said to be, seem or look some way."""
-    found = describable(s)
-    if found is None:
-        return None
-    noun, adjectives = found
-    subject = s.noun_phrase(noun, "subj", adjectives=0.0, question=question)
-    if noun.human and s.choose.chance(0.5) and s.lexicon.lists["feeling"]:
-        subject = s.person()
-        form = s.choose.draw("feeling", s.lexicon.lists["feeling"])
-    else:
-        form = s.choose.draw(("said of", noun.adjectives), adjectives)
-    verbal = state(s, negation=0.1)
-    if s.says_no(subject):
-        verbal = replace(verbal, negated=False)
-    predicate = adjective_phrase(s.adjective(form, 0.0 if verbal.negated else 0.35))
-    linking = s.lexicon.lists["linking"]
-    if linking and not question and s.choose.chance(0.22):
-        verb = s.choose.draw("linking", linking)
-        parts: tuple[Part, ...] = (("xcomp", predicate),)
-        return Clause(subject, verb, parts, tense=verbal.tense, negated=verbal.negated, nt=s.choose.chance(0.6))
-    return copular(subject, predicate, verbal, nt=s.choose.chance(0.5), clitic=s.choose.chance(0.5))
-
-
-def copula_noun(s: Sampler) -> Draft:
-    """'Anna is a talented goalkeeper.'"""
-    people = [noun for noun in s.topic.people if "role" in noun.flags]
-    subject = s.member() if s.choose.chance(0.45) else s.person(avoid=())
-    noun = s.choose.draw(("roles", s.topic.name), people)
-    verbal = state(s)
-    choice = "" if subject.number == "Plur" else "a"
-    number = subject.number
-    if subject.pronoun == "you":
-        number, choice = "Sing", "a"
-    if subject.head == noun.lemma or (not subject.pronoun and subject.number == "Plur"):
-        subject = s.member()
-        number, choice = "Sing", "a"
-    inner = s.noun_phrase(noun, "obj", number=number, choice=choice, adjectives=0.7)
-    clause = copular(subject, inner.phrase, verbal, nt=s.choose.chance(0.5), clitic=s.choose.chance(0.5))
-    return of_clause(fronted(s, clause), clause)
-
-
-def comparative(s: Sampler) -> Draft | None:
-    """'The bus was slower than the train.' and 'The bus is not as fast as the train.'"""
-    found = describable(s, graded=True)
-    if found is None:
-        return None
-    noun, adjectives = found
-    rivals = comparable(s, noun)
-    if not rivals:
-        return None
-    rival = s.choose.pick(rivals)
-    number = s.number(noun, "subj")
-    subject = s.noun_phrase(noun, "subj", number=number, choice=s.choose.pick(("the", "the", "this")), adjectives=0.0)
-    other_choice = "the" if "sg" in rival.flags or rival.kind != "count" else "the"
-    other = s.noun_phrase(rival, "obj", number=s.number(rival, "obj"), choice=other_choice, adjectives=0.0)
-    if noun.human and s.choose.chance(0.4):
-        subject, other = s.cast[0], s.choose.pick(s.cast[1:])
-        if subject.head == other.head:
-            return None
-    form = s.choose.draw(("said of", noun.adjectives), adjectives)
-    if s.choose.chance(0.3):
-        predicate = as_as(s, form, other)
-        verbal = state(s, negation=0.6)
-    else:
-        than: Part = ("obl", prepositional("than", other.as_object))
-        better = graded(s.lexicon, form, "Cmp")
-        first: list[Part] = []
-        if s.choose.chance(0.2):
-            first = [("advmod", closed.adverb(s.choose.pick(("much", "even", "far"))))]
-        predicate = Phrase("ADJP", (*first, ("head", better), than))
-        verbal = state(s)
-    clause = copular(subject, predicate, verbal, nt=s.choose.chance(0.5))
-    return of_clause(statement(clause, s.lexicon.inflection), clause)
-
-
-def comparable(s: Sampler, noun: Noun) -> list[Noun]:
-    """Other nouns of the same class."""
-    return [
-        other
-        for nouns in s.topic.classes.values()
-        if noun in nouns
-        for other in nouns
-        if other.base != noun.base and not other.modifiers
-    ]
-
-
-def as_as(s: Sampler, form: str, other: Nominal) -> Phrase:
-    """'as tall as the other'."""
-    word = s.adjective(form)
-    first = closed.adverb("as")
-    return phrase("ADJP", ("advmod", first), ("head", word), ("obl", prepositional("as", other.as_object)))
-
-
-def superlative(s: Sampler) -> Draft | None:
-    """'Anna is the fastest runner in Boston.'"""
-    found = describable(s, graded=True)
-    if found is None or found[0].kind != "count" or found[0].flags & {"sg", "def"}:
-        return None
-    noun, adjectives = found
-    form = s.choose.draw(("said of", noun.adjectives), adjectives)
-    best = graded(s.lexicon, form, "Sup")
-    name = s.choose.pick(("city", "country"))
-    place: Node = phrase("NP", ("head", proper(s.choose.draw(name, s.lexicon.lists[name]), "place")))
-    if s.lexicon.lists["world"] and s.choose.chance(0.4):
-        word = common(s.lexicon, s.choose.pick(s.lexicon.lists["world"]))
-        place = phrase("NP", ("det", closed.article(True)), ("head", word))
-    inner = s.plain(noun, "Sing", ("det", closed.article(True)), ("amod", best))
-    whole = phrase("NP", ("head", inner.phrase), ("nmod", prepositional("in", place)))
-    subject = s.member() if noun.human else demonstrative_subject(s)
-    if noun.human and s.choose.chance(0.3):
-        subject = pronominal(s.choose.pick(("he", "she")))
-    clause = copular(subject, whole, state(s, negation=0.05), clitic=s.choose.chance(0.5))
-    return of_clause(statement(clause, s.lexicon.inflection), clause)
-
-
-def demonstrative_subject(s: Sampler, *, plural: bool = False) -> Nominal:
-    """'this' or 'that' (or 'these', 'those') on its own."""
-    number: closed.Number = "Plur" if plural else "Sing"
-    word = closed.demonstrative(s.choose.pick(("this", "that")), number, pronoun=True)
-    return Nominal(phrase("NP", ("head", word)), number, head="this")
-
-
-def pointing(s: Sampler) -> Draft | None:
-    """'This is my ticket.' 'Those were the players.'"""
-    things = s.topic.unions.get("THING", ())
-    if not things:
-        return None
-    noun = s.choose.draw(("things", s.topic.name), things)
-    plural = noun.kind == "count" and s.choose.chance(0.4)
-    subject = demonstrative_subject(s, plural=plural)
-    choices = ("own", "of", "a", "the") if not plural else ("own", "of", "", "the")
-    choice = s.choose.pick(choices)
-    if noun.kind == "mass" and choice == "a":
-        choice = "own"
-    inner = s.noun_phrase(noun, "obj", number=subject.number, choice=choice, adjectives=0.75 if choice else 1.0)
-    clause = copular(subject, inner.phrase, state(s), nt=s.choose.chance(0.5))
-    return of_clause(statement(clause, s.lexicon.inflection), clause)
-
-
-def there_is(s: Sampler) -> Draft | None:
-    """'There are three bags near the door.'"""
-    clause = existential(s)
-    return None if clause is None else of_clause(statement(clause, s.lexicon.inflection), clause)
-
-
-def existential(s: Sampler, *, question: bool = False) -> Clause | None:
-    """Something is somewhere; the verb 'be' is the head and agrees with what there is."""
-    things = s.topic.unions.get("THING", ())
-    if not things:
-        return None
-    noun = s.choose.draw(("there", s.topic.name), things)
-    number = s.number(noun, "subj") if noun.kind != "count" else s.choose.pick(("Sing", "Plur"))
-    negated = s.choose.chance(0.12)
-    if noun.kind == "mass":
-        choice = s.choose.pick(("some", "no", "plenty"))
-    elif number == "Plur":
-        choice = s.choose.pick(("number", "some", "several", "many", "no", "dozens"))
-    else:
-        choice = s.choose.pick(("a", "a", "another", "one", "no"))
-    if negated or question:
-        choice = "any" if number == "Plur" or noun.kind == "mass" else "a"
-        if question and number == "Plur" and s.choose.chance(0.4):
-            choice = "number"
-    what = s.noun_phrase(noun, "obj", number=number, choice=choice, adjectives=0.35)
-    if choice == "number":
-        what = s.plain(noun, number, ("nummod", s.times.count(2, 20, time=False)))
-    there = Nominal(phrase("NP", ("head", closed.existential_there())), what.number)
-    parts: list[Part] = [("nsubj", what.phrase)]
-    near = s.lexicon.lists["near"]
-    if near:
-        place = phrase("NP", ("det", closed.article(True)), ("head", common(s.lexicon, s.choose.draw("near", near))))
-        parts.append(("obl", prepositional(s.choose.pick(("near", "by", "behind")), place)))
-    tense = "Past" if s.choose.chance(0.5) else "Pres"
-    return Clause(
-        there, "", tuple(parts), predicate=None, tense="Past" if tense == "Past" else "Pres", negated=negated,
-        nt=s.choose.chance(0.7), there=True,
-    )  # fmt: skip
-
-
 def partitive(s: Sampler) -> Draft:
     """'Three of the players left early.' 'One of the nurses was called.'"""
     frame = s.frame(human=True, event=True)
-    people = [noun for noun in (frame.nouns or s.topic.people) if "group" not in noun.flags]
+    people = [noun for noun in (frame.nouns or s.topic.people) if not noun.flags & {"group", "kin"}]
     noun = s.choose.draw(("part", s.topic.name), people)
     kind = s.choose.pick(("one", "number", "number", "word", "half"))
     inner = s.noun_phrase(noun, "obj", number="Plur", choice=s.choose.pick(("the", "the", "these", "own")))
@@ -328,17 +183,17 @@ def amount(s: Sampler) -> Draft | None:
     if not verbs or not nouns:
         return None
     noun = s.choose.draw("change_noun", nouns)
-    number: closed.Number = "Plur" if noun not in ("temperature", "population") and s.choose.chance(0.4) else "Sing"
+    number: closed.Number = "Plur" if noun != "population" and s.choose.chance(0.4) else "Sing"
     det = [("det", closed.article(True))] if number == "Sing" or s.choose.chance(0.3) else []
     subject = Nominal(Phrase("NP", (*det, ("head", common(s.lexicon, noun, number)))), number, head=noun)
-    measured = noun not in ("temperature", "population")
+    measured = noun != "population"
     if measured and s.choose.chance(0.35):
         low = s.times.money(100, 900)
         parts: list[Part] = [("obl", prepositional("by", low))]
     else:
         parts = [("obl", prepositional("by", s.times.percentage()))]
     time = s.choose.pick(("past", "past", "future"))
-    if (when := s.times.when("future" if time == "future" else "past")) is not None:
+    if (when := s.times.when("late" if time == "future" else "long")) is not None:
         parts.append(when)
     modal_ = s.choose.pick(("will", "may", "might", "could")) if time == "future" else ""
     clause = Clause(
@@ -353,7 +208,8 @@ def age(s: Sampler) -> Draft | None:
     if "year" not in s.lexicon.lists["span"] or "old" not in s.lexicon.lists["measure_adj"]:
         return None
     kin = s.kin() if s.choose.chance(0.5) else None
-    years = phrase("NP", ("nummod", s.times.count(18, 90, time=False)), ("head", common(s.lexicon, "year", "Plur")))
+    low, high = _AGES.get(kin.head if kin is not None else "", (18, 60))
+    years = phrase("NP", ("nummod", s.times.count(low, high, time=False)), ("head", common(s.lexicon, "year", "Plur")))
     old = phrase("ADJP", ("obl:unmarked", years), ("head", s.adjective("old")))
     clause = copular(kin or s.member(), old, state(s, negation=0.0))
     return of_clause(statement(clause, s.lexicon.inflection), clause)
@@ -381,30 +237,9 @@ def born(s: Sampler) -> Draft | None:
     return of_clause(statement(clause, s.lexicon.inflection), clause)
 
 
-def possession(s: Sampler) -> Draft | None:
-    """'Anna has a green bicycle.'"""
-    verbs, things = s.lexicon.lists["have"], s.topic.unions.get("THING", ())
-    if not verbs or not things:
-        return None
-    noun = s.choose.draw(("have", s.topic.name), things)
-    verbal = state(s)
-    number = s.number(noun, "obj")
-    choice = s.choose.pick(("a", "a", "another", "one")) if number == "Sing" else s.choose.pick(("number", "many", "some"))
-    if noun.kind == "mass":
-        choice = "some"
-    if verbal.negated:
-        choice = "a" if choice in ("a", "another", "one") else "any"
-    what = s.noun_phrase(noun, "obj", number=number, choice=choice, adjectives=0.6)
-    subject = s.person()
-    if s.says_no(subject):
-        verbal = replace(verbal, negated=False)
-    clause = Clause(subject, "have", (("obj", what.phrase),), tense=verbal.tense, negated=verbal.negated, nt=True)
-    return of_clause(fronted(s, clause), clause)
-
-
 def going_to(s: Sampler) -> Draft | None:
     """'She is going to open the bank.' 'We used to sing in the choir.'"""
-    frame = s.frame(wanted=True)
+    frame = s.frame(wanted=True, base=True)
     who = s.subject(frame)
     if s.says_no(who):
         return None
@@ -421,4 +256,3 @@ def going_to(s: Sampler) -> Draft | None:
         return None
     clause = Clause(who, "use", (("xcomp", vp(s, frame, who, "inf", to=True)),))
     return of_clause(statement(clause, s.lexicon.inflection), clause)
-

@@ -1,0 +1,47 @@
+"""The command line: one verb a command, no logic. Imports nothing heavy, so that `--help` is instant."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from unitscope.commands import demo, layers, merge, show
+from unitscope.commands import map as map_
+from unitscope.commands.verbs import add_verb
+
+app = typer.Typer(
+    name="unitscope",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+add_verb(app, "demo", demo.DemoOptions, demo.run, resumes=True)
+add_verb(app, "layers", layers.LayersOptions, layers.run)
+add_verb(app, "map", map_.MapOptions, map_.run, resumes=True)
+add_verb(app, "show", show.ShowOptions, show.run)
+add_verb(app, "merge", merge.MergeOptions, merge.run)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from unitscope import __version__
+
+        typer.echo(f"unitscope {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def unitscope(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_version, help="Show the version.")
+    ] = False,
+) -> None:
+    """Show what the units of a trained network respond to, and how sure we may be of it."""
+
+
+def main() -> None:
+    """Run the command line with the process' arguments; ends in an exit code."""
+    app(prog_name="unitscope")

@@ -1,0 +1,163 @@
+"""One unit on a terminal: what its variance is made of, its concepts with their controls, its highest words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from rich.cells import cell_len, set_cell_size
+from rich.console import Console, ConsoleOptions, Group, RenderableType
+from rich.text import Text
+
+from unitscope.atlas import Atlas, Row
+from unitscope.report import findings
+from unitscope.report.listing import Column, Counts, Listing
+from unitscope.report.plain import chance, clean, count, direction, effect, number, share
+from unitscope.report.terminal import auroc, heading, legend
+
+BAR = 30
+_NO_INTERVAL = "no interval: fewer than 10 effective groups"
+
+
+def unit(atlas: Atlas, address: str, *, top: int = 10) -> RenderableType:
+    """Everything about one unit; `top` highest words."""
+    view = findings.unit_view(atlas, address)
+    parts: list[RenderableType] = [_head(view)]
+    if view["status"] in ("live", "dead"):
+        parts += [heading("What its variance is made of"), passport(view, findings.parts(atlas))]
+    reported = [row for row in view["matches"] if row["measure"] == "auroc"]
+    parts.append(heading("Concepts"))
+    parts += [concepts(reported), legend()] if reported else [Text(_nothing(view))]
+    others = [row for row in view["matches"] if row["measure"] != "auroc"]
+    if others:
+        first = clean(reported[0]["concept"])
+        parts += [heading(f"Other measures of {first}, on the held-out half"), measures(others)]
+    covered = _cover(view)
+    if covered:
+        parts += [heading("How much of it these concepts cover"), Text(covered)]
+    if view["clips"]:
+        parts += [heading("Where it is highest"), Sites(view["clips"][:top])]
+    return Group(*parts)
+
+
+def _head(view: Row) -> Text:
+    text = Text(clean(view["address"]), style="bold")
+    what = " · ".join(part for part in (clean(view["role"]), view["status"], view["kind"]) if part)
+    text.append(f" {what}\n", style="not bold")
+    if view["status"] == "nan":
+        text.append("It has values that are no finite numbers; nothing can be said of it.", style="not bold")
+        return text
+    text.append(
+        f"mean {number(view['mean'])}, standard deviation {number(view['sd'])}, from {number(view['least'])} to "
+        f"{number(view['greatest'])}; {count(view['n_on_upper'])} words above {number(view['threshold_upper'])}, "
+        f"{count(view['n_on_lower'])} below {number(view['threshold_lower'])} (about 1 % each)",
+        style="not bold",
+    )
+    return text
+
+
+def passport(view: Row, names: Sequence[str]) -> Text:
+    """Shares of the unit's variance as bars."""
+    text = Text()
+    width = max(map(len, names))
+    for index, name in enumerate(names):
+        value = view[f"share_{name}"] or 0.0
+        line = f"{name:<{width}}  {share(value):>6}  {'█' * round(BAR * value)}"
+        text.append(f"{line.rstrip()}{'' if index == len(names) - 1 else chr(10)}")
+    return text
+
+
+def concepts(rows: Sequence[Row]) -> Listing:
+    """Reported concepts with their controls."""
+    bar = any(row["untrained_p99"] is not None for row in rows)
+    columns = [
+        Column("concept", lead=True, text=True),
+        Column("kind", "", text=True),
+        Column("AUROC", "AUROC", text=True),
+        Column("in form", "within form"),
+        Column("in form×pos.", "within form × position"),
+        *([Column("untrained p99", "untrained p99")] if bar else []),
+        Column("q", "q"),
+        Column("n", "n"),
+        Column("prev.", "prevalence"),
+    ]
+    return Listing(columns, [_concept(row, bar) for row in rows])
+
+
+def _concept(row: Row, bar: bool) -> list[str]:
+    return [
+        f"{direction(row['sign'])} {clean(row['concept'])}",
+        row["kind"],
+        auroc(row, _NO_INTERVAL),
+        effect(row["within_form"]),
+        effect(row["within_form_position"]),
+        *([effect(row["untrained_p99"])] if bar else []),
+        chance(row["q"]),
+        count(row["n"]),
+        share(row["prevalence"]),
+    ]
+
+
+def _nothing(view: Row) -> str:
+    if not view["tests"]:
+        return "Nothing was tested: no concept is frequent enough, or the unit does not vary."
+    first = view["tests"][0]
+    return (
+        f"None is reported. Tested first: {direction(first['sign'])} {clean(first['concept'])}, AUROC "
+        f"{effect(first['auroc'])}, p {chance(first['p'])}, n {count(first['n'])}."
+    )
+
+
+def measures(rows: Sequence[Row]) -> Counts:
+    """Other measures with what an unrelated unit would score and the greatest score there could be."""
+    cells = [[row["measure"], number(row["score"]), number(row["chance"]), number(row["ceiling"])] for row in rows]
+    return Counts(["measure", "score", "by chance", "ceiling"], cells)
+
+
+def _cover(view: Row) -> str:
+    shares = [view[f"cover_{k}"] for k in range(1, 6)]
+    known = [value for value in shares if value is not None]
+    if not known:
+        return ""
+    counted = ", ".join(share(value) for value in known)
+    end = "lowest" if view["tests"] and view["tests"][0]["sign"] < 0 else "highest"
+    return (
+        f"Of its {end} 1 % of words (held-out half), the first 1 to {len(known)} concepts chosen for it hold at "
+        f"{counted}; none of them at {share(1 - known[-1])}."
+    )
+
+
+@dataclass(frozen=True)
+class Sites:
+    """The unit's highest words in as much context as the line holds, the item's id behind where there is room."""
+
+    rows: Sequence[Row]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
+        """One line a site."""
+        for row in self.rows:
+            yield site(row, options.max_width)
+
+
+def site(row: Row, width: int) -> Text:
+    """One of the unit's highest words in its context, in at most `width` cells where the word itself fits."""
+    word, item = f"«{clean(row['word'])}»", f"  ({clean(row['item'])})"
+    text = Text(f"{number(row['value']):>8}  ")
+    room = max(0, width - text.cell_len - cell_len(word))
+    before, after = clean(row["before"]), clean(row["after"])
+    left = _last(before, max(room // 2, room - cell_len(after)))
+    right = _first(after, room - cell_len(left))
+    text.append(left)
+    text.append(word, style="bold reverse")
+    text.append(right)
+    if text.cell_len + cell_len(item) <= width:
+        text.append(item, style="dim")
+    return text
+
+
+def _first(text: str, room: int) -> str:
+    return text if cell_len(text) <= room else f"{set_cell_size(text, room - 1)}…" if room > 0 else ""
+
+
+def _last(text: str, room: int) -> str:
+    return _first(text[::-1], room)[::-1]
