@@ -77,7 +77,7 @@ class Atlas:
         return summary
 
     def table(self, name: str) -> pyarrow.Table:
-        """A whole table as pyarrow: `units`, `tests`, `matches`, `concepts`, `clips`, `baselines/untrained.units` and so on."""
+        """A whole table as pyarrow: `units`, `tests`, `matches`, `concepts`, `clips`, `baselines/untrained.units`..."""
         from pyarrow import parquet
 
         self._check(f"{name}.parquet")

@@ -34,7 +34,7 @@ N_CHILDREN = (3, 3, 2, 2, 1, 1, 1)
 """Sub-tags of each tag; the last tag is the one sentences like to end with."""
 N_FORMS, N_TOPICS, N_WORDS = 500, 5, 15
 SHORTEST, LONGEST = 5, 20
-FIRST_RANK, TOPICALITY, FINISHES = 2.0, 0.8, 0.6
+FIRST_RANK, SIBLINGS, TOPICALITY, FINISHES = 2.0, 0.4, 0.8, 0.6
 TAIL = 0.2  # h of Tukey's g-and-h family
 CUT = 0.5  # standard deviations above the mean at which rectified noise sets in
 POINTS = 800  # of the quadrature
@@ -200,12 +200,14 @@ class Language:
         n = len(parent)
         start, follow = rng.dirichlet(np.full(n, 0.4)), rng.dirichlet(np.full(n, 0.5), n)
         finish = np.where(parent == len(N_CHILDREN) - 1, 0.9, 0.1 / n)
-        # Nearly half of the forms have a second sub-tag, some a third: those of frequent forms in the same measure.
+        # Half of the forms have a second sub-tag, often one of the same tag, and some a third; frequent ones as others.
         affinity = np.zeros((n, N_FORMS))
         for form in range(N_FORMS):
-            tags = (form + np.array([0, *rng.integers(1, n, 2)])) % n
-            k = 1 + int(rng.random() < 0.45) + int(rng.random() < 0.15)
-            affinity[tags[:k], form] += rng.dirichlet(np.full(k, 1.5))
+            first, second, third = form % n, *rng.integers(0, n, 2)
+            if rng.random() < SIBLINGS:
+                second = rng.choice(np.flatnonzero(parent == parent[first]))
+            k = 1 + int(rng.random() < 0.5) + int(rng.random() < 0.15)
+            affinity[(first, second, third)[:k], form] += rng.dirichlet(np.full(k, 1.5))
         zipf = 1 / (FIRST_RANK + np.arange(N_FORMS) // n * n)
         emit = affinity * zipf * np.exp(TOPICALITY * rng.standard_normal((N_TOPICS, 1, N_FORMS)))
         return cls(start, finish / finish.sum(), follow, emit / emit.sum(axis=2, keepdims=True), parent)

@@ -17,7 +17,6 @@ from unitscope.models.adapters import Encoded
 from unitscope.sites import Text
 
 WORDS = "the a cat dog bank river runs sat red big on in of book books read reads she he ran".split()
-LAYERS = ("embed", "mix", "out")
 
 
 class Words:
@@ -33,11 +32,11 @@ class Words:
 class Net(nn.Module):
     """Each word sees a little of the word before it."""
 
-    def __init__(self) -> None:
+    def __init__(self, mix: int = 12, out: int = 8) -> None:
         super().__init__()
         self.embed = nn.Embedding(51, 8)
-        self.mix = nn.Linear(8, 12)
-        self.out = nn.Linear(12, 8)
+        self.mix = nn.Linear(8, mix)
+        self.out = nn.Linear(mix, out)
         self.adapter = Words()
 
     def forward(self, ids: torch.Tensor) -> torch.Tensor:
@@ -52,6 +51,13 @@ def make() -> nn.Module:
     with torch.random.fork_rng():
         torch.manual_seed(11)
         return Net()
+
+
+def make_wide() -> nn.Module:
+    """Layers of several blocks of 16 units, the last of which are not full."""
+    with torch.random.fork_rng():
+        torch.manual_seed(11)
+        return Net(40, 24)
 
 
 def write_corpus(path: Path, n_documents: int = 60, per_document: int = 5) -> Path:

@@ -136,6 +136,7 @@ def within(keys: Keys, strata: Strata) -> Within:
     counts = np.stack([inside, size - inside])
     order = kernels.descending(keys, np.sort(keys, axis=1))
     effect, variance, influence = _walk(keys, order, strata.mask, strata.stratum, strata.block, counts, n_blocks)
+    effect = np.clip(effect, 0.0, 1.0)  # a sum of weights may exceed one by rounding
     gap = effect - 0.5
     with np.errstate(divide="ignore", invalid="ignore"):
         z = np.where(variance > 0, gap / np.sqrt(variance), 0.0)

@@ -109,6 +109,13 @@ class Universe:
             self._strata[concept, at_position] = Strata.of(self.columns_b.mask(concept), stratum, self.block_b)
         return self._strata[concept, at_position]
 
+    def strata_beside_b(self, concept: int, fixed: Sequence[NDArray[np.bool_]]) -> Strata:
+        """Informative strata of form, position and which of some masks over half B hold."""
+        stratum = self.controls_b.form_at_position
+        for mask in fixed:
+            stratum = stratum * 2 + mask
+        return Strata.of(self.columns_b.mask(concept), stratum, self.block_b)
+
     def blocks_with(self, half: int) -> NDArray[np.int64]:
         """Number of blocks of a half that carry each concept, [C]."""
         columns = self.columns_b if half else self.columns_a
@@ -155,6 +162,12 @@ class Frame:
         for universe in self.universes:
             found[universe.concepts] = universe.eligible
         return found
+
+    def mask_b(self, universe: Universe, concept: int) -> NDArray[np.bool_]:
+        """Where any of the frame's concepts holds over half B of a universe."""
+        mask = np.zeros(self.n_sites, np.bool_)
+        mask[self.table.sites_of(concept)] = True
+        return (mask if universe.known is None else mask[universe.known])[universe.halves.b]
 
     @cached_property
     def alike(self) -> NDArray[np.bool_]:

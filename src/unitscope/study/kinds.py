@@ -3,7 +3,8 @@
 *Contextual*: the unit tells the concept's sites from others of the same word form, and still does at like positions
 after position and sentence length are regressed out, both beyond luck (q < .05), and, where an untrained copy was run,
 more strongly than the 99th percentile of that copy's units in the same layer. *Positional*: within word forms only
-until position and length are held fixed, or the concept is itself a position or length. *Lexical*: all else.
+until position and length are held fixed, or the concept is itself a position or length. *Lexical*: all else, effects
+within forms that are no stronger than an untrained copy's among them.
 """
 
 from __future__ import annotations
@@ -34,11 +35,12 @@ def kinds(
     form_q, place_q = adjust(form_p), adjust(place_p)
     with np.errstate(invalid="ignore"):
         by_form = (form_q < LEVEL) & (form > 0.5)
-        by_place = (place_q < LEVEL) & (place > 0.5) & ~(place <= bar)
+        by_place = (place_q < LEVEL) & (place > 0.5)
+        beyond = ~(place <= bar)
     is_place = np.array([str(name).startswith(PLACES) for name in concept_names], np.bool_)
     found = np.full(len(concept_names), "lexical", object)
     found[by_form & ~by_place] = "positional"
-    found[by_form & by_place] = "contextual"
+    found[by_form & by_place & beyond] = "contextual"
     found[is_place] = "positional"
     return found
 

@@ -7,7 +7,7 @@ other units, so blocks may run anywhere in any order.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from unitscope.stats.moments import Moments
 from unitscope.stats.overlap import Overlap
 from unitscope.stats.passport import PARTS
 from unitscope.stats.ranks import RankSums
-from unitscope.stats.strata import within
+from unitscope.stats.strata import Strata, within
 from unitscope.stats.view import Columns, View
 from unitscope.store import CRC_ROWS, ArrayFile, write_arrays
 from unitscope.study.candidates import Association, Candidates, association, choose, partial_strength
@@ -216,11 +216,10 @@ def _tested(frame: Frame, measures: Sequence[Measure], views: Sequence[View], ca
             # Shifts do not keep documents whole: where unit and concept vary by document, only blocks know it.
             by_block = np.where(signs > 0, interval.p_upper, interval.p_lower)
             pairs["p"][units, slots] = np.maximum(pairs["p"][units, slots], by_block)
-            for name, keys, at_position in (("form", view.keys, False), ("place", adjusted, True)):
-                strata = universe.strata_b(index, at_position)
-                effect = within(kernels.gather(keys[units], strata.sites), strata)
-                pairs[name][units, slots] = np.where(signs > 0, effect.effect, 1 - effect.effect)
-                pairs[f"{name}_p"][units, slots] = np.where(signs > 0, effect.p_upper, effect.p_lower)
+            strata = universe.strata_b(index, at_position=False)
+            _within_strata(view.keys, strata, units, slots, signs, pairs, "form")
+            for rows, strata in _beside(frame, universe, index, reported[units], slots):
+                _within_strata(adjusted, strata, units[rows], slots[rows], signs[rows], pairs, "place")
             first = units[slots == 0]
             if len(first):
                 _all_measures(measures, view.pair(first, index), first, held_out, limits)
@@ -254,6 +253,39 @@ def _shift_p(
     for test, which in ((shifts.exact, slots == 0), (shifts.normal, slots > 0)):
         if which.any():
             p[units[which], slots[which]] = test(spectra[units[which]], spectrum, signs[which])
+
+
+def _beside(
+    frame: Frame, universe: Universe, index: int, concepts: NDArray[np.int32], slots: NDArray[np.intp]
+) -> Iterator[tuple[NDArray[np.intp], Strata]]:
+    """Rows of tested pairs of one concept, with its strata of form, position and the unit's better concepts.
+
+    `concepts` [n, K] are each unit's, best first. What a further concept owes to a better one that it overlaps with (a
+    tag and its sub-tag, a tag and its rival) is the better one's.
+    """
+    first = np.flatnonzero(slots == 0)
+    if len(first):
+        yield first, universe.strata_b(index, at_position=True)
+    rows_of: dict[tuple[int, ...], list[int]] = {}
+    for row in np.flatnonzero(slots > 0).tolist():
+        rows_of.setdefault(tuple(concepts[row, : slots[row]].tolist()), []).append(row)
+    for better, rows in rows_of.items():
+        fixed = [frame.mask_b(universe, concept) for concept in better]
+        yield np.array(rows), universe.strata_beside_b(index, fixed)
+
+
+def _within_strata(
+    keys: Keys,
+    strata: Strata,
+    units: NDArray[np.intp],
+    slots: NDArray[np.intp],
+    signs: NDArray[np.int8],
+    pairs: Arrays,
+    name: str,
+) -> None:
+    effect = within(kernels.gather(keys[units], strata.sites), strata)
+    pairs[name][units, slots] = np.where(signs > 0, effect.effect, 1 - effect.effect)
+    pairs[f"{name}_p"][units, slots] = np.where(signs > 0, effect.p_upper, effect.p_lower)
 
 
 def _all_measures(

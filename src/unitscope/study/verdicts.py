@@ -24,7 +24,7 @@ from unitscope.study.plan import Study
 from unitscope.study.unitpass import N_REPORTED, STATUS
 
 Table = dict[str, Any]
-VERDICTS = ("concept", "score", "kind", "n_matches")
+VERDICTS = ("concept", "score", "kind", "context", "n_matches")
 """Columns of the units table that depend on all tested units."""
 _PAIR = ("layer", "unit", "slot", "concept", "sign")
 
@@ -119,17 +119,27 @@ def _rows(measure: str, rows: Table, scores: Table, known: Table) -> Table:
 
 
 def with_verdicts(units: Table, matches: Table) -> Table:
-    """The units table with each unit's first reported concept, its AUROC and kind, and the number of its matches."""
+    """The units table with each unit's first reported concept, its AUROC, and the number of its matches.
+
+    A unit's kind is contextual where any of its matches is, `context` naming the strongest such concept; else it is
+    the kind of its first match.
+    """
     n_units = len(units["unit"])
     where = {key: i for i, key in enumerate(zip(units["layer"].tolist(), units["unit"].tolist(), strict=True))}
-    concept, kind = np.full(n_units, None, object), np.full(n_units, None, object)
+    concept, kind, context = (np.full(n_units, None, object) for _ in range(3))
+    strongest = np.zeros(n_units)
     score, n_matches = np.full(n_units, np.nan), np.zeros(n_units, np.int32)
     for i in np.flatnonzero(matches["measure"] == "auroc").tolist():
         unit = where[matches["layer"][i], int(matches["unit"][i])]
         n_matches[unit] += 1
         if matches["slot"][i] == 1:
-            concept[unit], kind[unit], score[unit] = matches["concept"][i], matches["kind"][i], matches["score"][i]
-    return {**units, **dict(zip(VERDICTS, (concept, score, kind, n_matches), strict=True))}
+            concept[unit], score[unit] = matches["concept"][i], matches["score"][i]
+            kind[unit] = matches["kind"][i]
+        effect = matches["within_form_position"][i]
+        if matches["kind"][i] == "contextual" and effect > strongest[unit]:
+            context[unit], strongest[unit] = matches["concept"][i], effect
+    kind[context != None] = "contextual"  # noqa: E711 - element by element
+    return {**units, **dict(zip(VERDICTS, (concept, score, kind, context, n_matches), strict=True))}
 
 
 def summarise(layers: Sequence[str], units: Table, tests: Table, smallest: float) -> dict[str, Any]:
@@ -138,7 +148,8 @@ def summarise(layers: Sequence[str], units: Table, tests: Table, smallest: float
     for layer in layers:
         here, first = units["layer"] == layer, (tests["layer"] == layer) & (tests["slot"] == 1)
         kind = units["kind"][here]
-        effect = tests["within_form_position"][first]
+        effect = tests["within_form_position"][tests["layer"] == layer]
+        effect = np.fmax.reduceat(effect, np.flatnonzero(first[tests["layer"] == layer])) if first.any() else effect
         effect = effect[~np.isnan(effect)]
         passport = np.stack([units[f"share_{part}"][here] for part in PARTS], axis=1)
         passport = passport[~np.isnan(passport).any(axis=1)]
@@ -168,7 +179,9 @@ def conclude(
         first = tests["slot"] == 1
         index = {layer: i for i, layer in enumerate(layers)}
         number = np.array([index[layer] for layer in tests["layer"][first].tolist()], np.int32)
-        bar = dict(zip(layers, bars(number, tests["within_form_position"][first], len(layers)).tolist(), strict=True))
+        # A unit's strongest effect over its tested concepts, since the trained model's units get as many chances.
+        strongest = np.fmax.reduceat(tests["within_form_position"], np.flatnonzero(first)) if first.any() else []
+        bar = dict(zip(layers, bars(number, np.asarray(strongest), len(layers)).tolist(), strict=True))
     summary = {}
     for variant, found in evidence.items():
         matches = find_matches(found.tests, measures, bar)

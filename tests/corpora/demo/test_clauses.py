@@ -1,5 +1,6 @@
 """Agreement, checked by rules that know nothing of the grammar: forms and dependencies only."""
 
+import itertools
 import re
 
 import pytest
@@ -50,7 +51,9 @@ def test_subject_and_finite_verb_agree(sentences):
             if token.form.lower() == "there":
                 real = next(i for i, t in enumerate(sentence) if t.head == verb and t.deprel == "nsubj")
                 number = number_of(sentence, real)
-            elif (sentence[verb].xpos == "VB" and not group) or (token.deprel == "nsubj" and sentence[verb].lemma == "be"):
+            elif (sentence[verb].xpos == "VB" and not group) or (
+                token.deprel == "nsubj" and sentence[verb].lemma == "be"
+            ):
                 continue
             else:
                 number = "Sing" if token.deprel == "csubj" else number_of(sentence, index)
@@ -94,7 +97,7 @@ def test_indefinite_article_by_a_list_of_its_own(sentences):
     vowel = re.compile(r"(hour|honest|heir|x-ray|8|11$|18$)", re.IGNORECASE)
     seen = {"a": 0, "an": 0}
     for sentence in sentences:
-        for token, after in zip(sentence, sentence[1:], strict=False):
+        for token, after in itertools.pairwise(sentence):
             form = token.form.lower()
             if form in seen and token.upos == "DET":
                 by_sound = bool(vowel.match(after.form)) or (

@@ -13,7 +13,28 @@ from unitscope.corpora.demo.lexicon import FUNCTION_LEXEMES
 from unitscope.errors import CorpusError
 from unitscope.sites import Item, Text
 
-MEANINGS = ["number", "number_time", "number_question", "quantity", "wh_question", "demonstrative", "positive", "negative", "month", "weekday", "role", "color", "place", "name", "kin", "animal", "food", "body", "modal", "negation"]
+MEANINGS = [
+    "number",
+    "number_time",
+    "number_question",
+    "quantity",
+    "wh_question",
+    "demonstrative",
+    "positive",
+    "negative",
+    "month",
+    "weekday",
+    "role",
+    "color",
+    "place",
+    "name",
+    "kin",
+    "animal",
+    "food",
+    "body",
+    "modal",
+    "negation",
+]
 ALL_OF_ENGLISH = {"demonstrative": 4, "wh_question": 9, "weekday": 7, "negation": 8}
 
 

@@ -73,7 +73,7 @@ def test_negation_polarity_question():
     for first, second, site, one, other in drawn("question"):
         assert site == 0
         assert (first.labels["type"], second.labels["type"]) == ("declarative", "yesno_question")
-        assert sorted(one.words[1:-1] + (one.words[0].lower(),)) != list(one.words)
+        assert sorted((*one.words[1:-1], one.words[0].lower())) != list(one.words)
         assert sorted(w.lower() for w in one.words[:-1]) == sorted(w.lower() for w in other.words[:-1])
         assert other.columns["upos"][0] == "AUX"
 
@@ -99,7 +99,9 @@ def test_site_of_says_none_where_nothing_differs():
 
 
 def test_errors():
-    with pytest.raises(CorpusError, match=r"Phenomenon 'nummber' is unknown\. Expected: one of .*Closest: 'number'\."):
+    with pytest.raises(
+        CorpusError, match=r"Phenomenon 'nummber' is unknown\. Expected: one of .*Closest: 'number', 'noun_verb'\."
+    ):
         minimal_pairs("nummber", 1)
     with pytest.raises(CorpusError, match=r"Got n=-1 pairs\. Expected: 0 or more\."):
         minimal_pairs("number", -1)

@@ -4,9 +4,45 @@ from collections import defaultdict
 
 from unitscope.corpora.demo.tree import Phrase, Word, capitalised, flatten, phrase
 
-RELATIONS = set(
-    ["acl", "acl:relcl", "advcl", "advmod", "amod", "aux", "aux:pass", "case", "cc", "cc:preconj", "ccomp", "compound", "compound:prt", "conj", "cop", "csubj", "det", "det:predet", "discourse", "expl", "flat", "iobj", "mark", "nmod", "nmod:poss", "nmod:unmarked", "nsubj", "nsubj:pass", "nummod", "obj", "obl", "obl:agent", "obl:unmarked", "punct", "root", "vocative", "xcomp"]
-)
+RELATIONS = {
+    "acl",
+    "acl:relcl",
+    "advcl",
+    "advmod",
+    "amod",
+    "aux",
+    "aux:pass",
+    "case",
+    "cc",
+    "cc:preconj",
+    "ccomp",
+    "compound",
+    "compound:prt",
+    "conj",
+    "cop",
+    "csubj",
+    "det",
+    "det:predet",
+    "discourse",
+    "expl",
+    "flat",
+    "iobj",
+    "mark",
+    "nmod",
+    "nmod:poss",
+    "nmod:unmarked",
+    "nsubj",
+    "nsubj:pass",
+    "nummod",
+    "obj",
+    "obl",
+    "obl:agent",
+    "obl:unmarked",
+    "punct",
+    "root",
+    "vocative",
+    "xcomp",
+}
 TAGS = {
     "NOUN": {"NN", "NNS"},
     "PROPN": {"NNP", "NNPS"},

@@ -69,7 +69,8 @@ def fronted(s: Sampler, clause: Clause, probability: float = 0.3) -> Phrase:
         return extended(rest, front=(relation, comma_after(node)))
     tree = statement(clause, s.lexicon.inflection)
     if s.choose.chance(0.05) and (adverb := s.listed_adverb("sentence_adv")) is not None:
-        return extended(tree, front=("advmod", comma_after(phrase("ADVP", ("head", adverb)))))
+        aside = phrase("ADVP", ("head", adverb))
+        return extended(tree, front=("advmod", aside if adverb.form in ("maybe", "perhaps") else comma_after(aside)))
     return tree
 
 

@@ -1,14 +1,19 @@
 """The demo corpus's lexicon: nouns by class, adjectives that fit them, and verbs with what they select.
 
-One text file a topic under `lexicon/`, in four kinds of lines:
+One text file a topic under `lexicon/`, in three kinds of lines:
 
 - `N class flags = nouns | adjectives`: a class of nouns; `milk%` is a mass noun, `oats!` has only a plural,
   `ice_cream` is a compound, `strik+er` is segmented into morphemes.
-- `U NAME = classes`: a union of classes. `P prepositions:classes` lists settings and is informative only.
+- `U NAME = classes`: a union of classes, which the frames of `general.txt` draw on.
 - `V subjects verb slots %adverbs *flags`: a frame. Slots: `ball,net` an object, `>guest` an indirect object,
   `with:knife` a prepositional complement, `@up` a particle, `=happy,sad` an adjective; `?` marks what may be left
   out, `$` what belongs to the subject, `^` what has no determiner, `@place` a proper name; a dot
   (`fire.`) means the noun where a class has the same name.
+
+Flags of a frame: `state` (no progressive, no point in time), `bad` (nobody does it on purpose), `noimp` (no order),
+`nopass` (no passive), `once` (past only), `nodat` (no 'to' for the indirect object), `for` ('for' instead). Flags of a
+class: the meanings, `human`, `group`, `own` (can be possessed), `sg` (no plural), `def` (always 'the'), `tie` (a
+relation, seldom without a possessor).
 
 `wordlists.txt` holds lists that are no classes. A *half* of the lexicon keeps every second content lexeme, so that
 the two halves share none; a frame lives in a half where all it needs does.
@@ -33,8 +38,12 @@ TOPICS = (
     "politics", "home", "film",
 )  # fmt: skip
 
-FUNCTION_LEXEMES = frozenset({"a.m.", "be", "enough", "few", "half", "last", "many", "more", "most", "much", "next", "p.m.",
-                              "several", "various"})  # fmt: skip
+FUNCTION_LEXEMES = frozenset(
+    {
+        "a.m.", "be", "enough", "few", "half", "last", "many", "more", "most", "much", "next", "p.m.", "several",
+        "various",
+    }
+)  # fmt: skip
 """Lexemes tagged as nouns, verbs or adjectives that are closed-class all the same: both halves have them."""
 MEANING_FLAGS = ("role", "kin", "animal", "food", "body")
 _SPECIAL = ("@place", "@name", "@weekday", '"money', '"duration')

@@ -91,6 +91,12 @@ def gender_of(lemma: str) -> Gender | None:
     return "Fem" if lemma in _FEMALE else "Masc" if lemma in _MALE else None
 
 
+def suits(lemma: str, nominal: Nominal) -> bool:
+    """Whether a noun can be said of somebody: no man is a waitress."""
+    gender = gender_of(lemma)
+    return gender is None or nominal.number == "Plur" or nominal.gender == gender
+
+
 def pronominal(lemma: str) -> Nominal:
     """A personal pronoun as a noun phrase."""
     number: Number = "Plur" if lemma in ("we", "they", "you") else "Sing"
@@ -208,10 +214,3 @@ def adverb_phrase(lexicon: Lexicon, form: str) -> Word:
 def prepositional(preposition: str, inner: Node) -> Phrase:
     """A prepositional phrase; its head is the noun, as Universal Dependencies has it."""
     return phrase("PP", ("case", closed.adposition(preposition)), ("head", inner))
-
-
-def with_number(lexicon: Lexicon, noun: Noun, number: Number) -> bool:
-    """Whether the noun exists in the number."""
-    if noun.kind == "count" and not noun.flags & {"sg", "def"}:
-        return True
-    return (noun.kind == "plural") == (number == "Plur") and lexicon is not None

@@ -113,6 +113,8 @@ def _question(s: Sampler) -> Two:
 def _polarity_word(s: Sampler) -> Two:
     nouns = [*s.topic.unions.get("FUN", ()), *s.topic.unions.get("NEED", ())]
     noun = s.choose.draw(("judged", s.topic.name), nouns)
+    if noun.lemma in s.lexicon.sentiment:
+        return None
     number: Literal["Sing", "Plur"] = "Plur" if noun.kind == "count" and s.choose.chance(0.4) else "Sing"
     subject = s.noun_phrase(noun, "told", number=number, adjectives=0.0)
     good = s.choose.draw("judgment_good", s.lexicon.lists["judgment_good"])

@@ -350,7 +350,8 @@ class Sampler(Phrases):
             verbal = replace(verbal, negated=False)
         parts = self.complements(frame, who, negated=verbal.negated, question=question, skip=skip, lean=lean)
         ongoing = verbal.progressive or verbal.perfect
-        parts += self.manner(frame, (0.3 if len(parts) < 2 else 0.08) * adjuncts, ongoing=ongoing)
+        at = next((index for index, (relation, _) in enumerate(parts) if relation == "obl"), len(parts))
+        parts[at:at] = self.manner(frame, (0.3 if len(parts) < 2 else 0.08) * adjuncts, ongoing=ongoing)
         adverb = None
         timed = False
         weather_time = verbal.time is not None and len(parts) < 3

@@ -23,6 +23,7 @@ from unitscope.corpora.demo.nominals import (
     prepositional,
     pronominal,
     proper,
+    suits,
 )
 from unitscope.corpora.demo.sampler import Sampler
 from unitscope.corpora.demo.tree import Node, Part, Phrase, phrase
@@ -98,7 +99,7 @@ def described(s: Sampler, *, question: bool = False) -> Clause | None:
     return copular(subject, predicate, verbal, nt=s.choose.chance(0.5), clitic=s.choose.chance(0.5))
 
 
-def copula_noun(s: Sampler) -> Draft:
+def copula_noun(s: Sampler) -> Draft | None:
     """'Anna is a talented goalkeeper.'"""
     people = [noun for noun in s.topic.people if "role" in noun.flags]
     subject = s.member() if s.choose.chance(0.45) else s.person(avoid=())
@@ -111,6 +112,8 @@ def copula_noun(s: Sampler) -> Draft:
     if subject.head == noun.lemma or (not subject.pronoun and subject.number == "Plur"):
         subject = s.member()
         number, choice = "Sing", "a"
+    if subject.pronoun != "I" and not suits(noun.lemma, subject):
+        return None
     inner = s.noun_phrase(noun, "obj", number=number, choice=choice, adjectives=0.7)
     clause = copular(subject, inner.phrase, verbal, nt=s.choose.chance(0.5), clitic=s.choose.chance(0.5))
     return of_clause(fronted(s, clause), clause)
@@ -122,7 +125,7 @@ def comparative(s: Sampler) -> Draft | None:
     if found is None:
         return None
     noun, adjectives = found
-    rivals = comparable(s, noun)
+    rivals = comparable(s, noun) if "body" not in noun.flags else []
     if not rivals:
         return None
     rival = s.choose.pick(rivals)
@@ -190,6 +193,8 @@ def superlative(s: Sampler) -> Draft | None:
     subject = s.member() if noun.human else demonstrative_subject(s)
     if noun.human and s.choose.chance(0.3):
         subject = pronominal(s.choose.pick(("he", "she")))
+    if noun.human and not suits(noun.lemma, subject):
+        return None
     clause = copular(subject, whole, state(s, negation=0.05), clitic=s.choose.chance(0.5))
     return of_clause(statement(clause, s.lexicon.inflection), clause)
 

@@ -155,6 +155,8 @@ def indefinite(s: Sampler) -> Draft:
         subject = s.person()
     verbal = replace(s.verbal(frame), negated=False)
     clause = s.clause(frame, subject=subject, verbal=verbal)
+    if form.startswith("some") and clause.adverb is not None and clause.adverb.meaning == "negation":
+        clause = replace(clause, adverb=None)
     return of_clause(fronted(s, clause), clause)
 
 

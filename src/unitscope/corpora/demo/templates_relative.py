@@ -23,6 +23,7 @@ from unitscope.corpora.demo.nominals import (
     Nominal,
     prepositional,
     pronominal,
+    suits,
 )
 from unitscope.corpora.demo.phrases import Phrases
 from unitscope.corpora.demo.sampler import Sampler, Verbal
@@ -160,7 +161,10 @@ def comma_clause(s: Sampler) -> Draft | None:
     frame = s.frame(human=True, event=True)
     who = s.member()
     roles = [noun for noun in s.topic.people if "role" in noun.flags]
-    role = s.noun_phrase(s.choose.draw(("roles", s.topic.name), roles), "obj", number="Sing", choice="a")
+    noun = s.choose.draw(("roles", s.topic.name), roles)
+    if not suits(noun.lemma, who):
+        return None
+    role = s.noun_phrase(noun, "obj", number="Sing", choice="a")
     inner = copular(who, role.phrase, state(s, negation=0.0))
     tree = relative(inner, s.lexicon.inflection, closed.wh_pronoun("who", relative=True), "nsubj")
     aside = phrase("", ("punct", closed.punct(",")), ("head", tree), ("punct", closed.punct(",")))
