@@ -186,7 +186,7 @@ def test_words_left_out_are_counted_once_a_grid(grids: list[tuple[str, ...]], ex
     counts = [{"dropped_words": 3, "truncated_items": 2}, {"dropped_words": 4, "truncated_items": 5}]
     counts = [counts[0], counts[0] if grids[0] == grids[1] else counts[1]]
     atlases: list[Any] = [
-        SimpleNamespace(manifest={"grids": dict.fromkeys(names, {}), "notes": {"counts": found}})
+        SimpleNamespace(manifest={"grids": {name: {} for name in names}, "notes": {"counts": found}})
         for names, found in zip(grids, counts, strict=True)
     ]
     layers = [SimpleNamespace(grid=grid) for names in grids for grid in names]

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import pyarrow
 
 SCHEMA = 1
+KINDS = ("contextual", "lexical", "positional")
 MANIFEST, CHECKSUMS, RUN = "manifest.json", "checksums.json", "run.json"
 TABLES = ("units", "tests", "matches", "concepts", "clips")
 Row = dict[str, Any]
@@ -114,7 +115,13 @@ class Atlas:
     def matches(
         self, *, layer: str | None = None, concept: str | None = None, measure: str = "auroc", kind: str | None = None
     ) -> list[Row]:
-        """Reported matches under one measure, strongest first."""
+        """Reported matches under one measure, strongest first.
+
+        Raises StoreError when the atlas has no such layer, concept or measure, and for an unknown kind.
+        """
+        self._known_measure(measure)
+        if kind is not None and kind not in KINDS:
+            raise StoreError(f"Unknown kind '{kind}'.", expected=f"one of {', '.join(KINDS)}", fix=closest(kind, KINDS))
         conditions, parameters = ["measure = ?"], [measure]
         for name, value in (("layer", layer), ("concept", concept), ("kind", kind)):
             if value is not None:
@@ -135,13 +142,11 @@ class Atlas:
         """Everything about one unit, by `layer:index`. Raises StoreError when the atlas has no such unit."""
         layer, _, index = address.rpartition(":")
         self._known_layer(layer, address)
-        found = self.sql(
-            "select * from units where layer = ? and unit = ?", [layer, int(index) if index.isdecimal() else -1]
-        )
-        if not found:
-            width = next(each["width"] for each in self.manifest["study"]["layers"] if each["address"] == layer)
+        width = next(each["width"] for each in self.manifest["study"]["layers"] if each["address"] == layer)
+        if not index.isdecimal() or int(index) >= width:
             raise StoreError(f"Got unit '{index}' of layer '{layer}'.", expected=f"an index from 0 to {width - 1}")
         key = [layer, int(index)]
+        found = self.sql("select * from units where layer = ? and unit = ?", key)
         matches = self.sql(
             "select * from matches where layer = ? and unit = ? order by slot, measure <> 'auroc', measure", key
         )
@@ -150,9 +155,7 @@ class Atlas:
 
     def scores(self, measure: str, layer: str) -> NDArray[np.float32]:
         """Unsplit scores [U, C] of a layer under a measure's key; columns as `concept_names(layer)`."""
-        known = self.manifest["measures"]
-        if measure not in known:
-            raise StoreError(f"No measure '{measure}' in this atlas.", expected=f"one of {', '.join(known)}")
+        self._known_measure(measure)
         self._known_layer(layer)
         name = f"scores/{measure}.safetensors"
         self._check(name)
@@ -161,6 +164,7 @@ class Atlas:
 
     def concept_names(self, layer: str) -> list[str]:
         """Names of the columns of `scores` of a layer."""
+        self._known_layer(layer)
         grid = next(each["grid"] for each in self.manifest["study"]["layers"] if each["address"] == layer)
         rows = self.sql("select concept from concepts where grid = ?", [grid])
         return [row["concept"] for row in rows]
@@ -187,6 +191,11 @@ class Atlas:
             near = closest(layer, self.layers)
             what = f"Unit '{got}'" if got else f"Layer '{layer}'"
             raise StoreError(f"{what} is not in this atlas.", fix=near or f"Its layers: {', '.join(self.layers)}")
+
+    def _known_measure(self, measure: str) -> None:
+        known = self.manifest["measures"]
+        if measure not in known:
+            raise StoreError(f"No measure '{measure}' in this atlas.", expected=f"one of {', '.join(known)}")
 
     def _known_concept(self, concept: str) -> None:
         names = [row["concept"] for row in self.concepts()]

@@ -32,14 +32,14 @@ Kind = Literal["detector", "null", "word", "position", "length", "nested"]
 
 N_CHILDREN = (3, 3, 2, 2, 1, 1, 1)
 """Sub-tags of each tag; the last tag is the one sentences like to end with."""
-N_FORMS, N_TOPICS, N_WORDS = 500, 5, 15
-SHORTEST, LONGEST = 5, 20
-FIRST_RANK, SIBLINGS, TOPICALITY, FINISHES = 2.0, 0.4, 0.8, 0.6
-TAIL = 0.2  # h of Tukey's g-and-h family
-CUT = 0.5  # standard deviations above the mean at which rectified noise sets in
-POINTS = 800  # of the quadrature
+N_FORMS, N_TOPICS, N_WORDS, SHORTEST, LONGEST = 500, 5, 15, 5, 20
+FIRST_RANK, TOPICALITY, FINISHES = 2.0, 0.8, 0.6
+SECOND, THIRD, SIBLINGS = 0.8, 0.2, 0.4
+TAIL, CUT, POINTS = 0.2, 0.5, 800
+"""Tukey's h of heavy noise; where rectified values set in, in standard deviations; points of the quadrature."""
 
-_TEXT = ("tag", "subtag", "form", "position", "place_from_end", "length")
+_TEXT = frozenset({"tag", "subtag", "form", "position", "place_from_end", "length"})
+_FIELDS = _TEXT | {"topic"}
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Concept:
 
 @dataclass(frozen=True)
 class Noise:
-    """Noise of variance 1 before shaping: shares of variance that documents, sentences and a drift make up; the rest is white.
+    """Noise of variance 1 before shaping, of which documents, sentences and a drift make up shares; the rest is white.
 
     `memory` is the drift's correlation from one site of a document to the next. `heavy` noise has Tukey's h tails
     (standard deviation 1); `rectified` values, signal and noise together, are zero below half a standard deviation.
@@ -75,9 +75,9 @@ class Noise:
     def apply(self, signal: NDArray[np.float64], noise: NDArray[np.float64]) -> NDArray[np.float64]:
         """Signal plus normal noise given its shape; the arguments broadcast."""
         if self.shape == "heavy":
-            return signal + noise * np.exp(TAIL / 2 * noise**2) * (1 - 2 * TAIL) ** 0.75
+            return np.asarray(signal + noise * np.exp(TAIL / 2 * noise**2) * (1 - 2 * TAIL) ** 0.75)
         if self.shape == "rectified":
-            return np.maximum(signal + noise - CUT, 0.0)
+            return np.asarray(np.maximum(signal + noise - CUT, 0.0))
         return np.asarray(signal + noise)
 
 
@@ -126,10 +126,13 @@ class PlantedCorpus:
         """
         if name in self.marks:
             return self.marks[name].astype(np.int32)
+        if name not in _FIELDS:
+            known = ", ".join(sorted({*_FIELDS, *self.marks}))
+            raise ConceptError(
+                f"No field '{name}' in the planted corpus.", expected=known, fix="Add marks: with_marks."
+            )
         if name == "place_from_end":
             return self.length - 1 - self.position
-        if name not in {"position", "length", "tag", "subtag", "form", "topic"}:
-            raise ConceptError(f"No field '{name}' in the planted corpus.", fix="Add marks with `with_marks`.")
         return np.asarray(getattr(self, name), np.int32)
 
     def mask(self, concept: Concept) -> NDArray[np.bool_]:
@@ -137,17 +140,17 @@ class PlantedCorpus:
         values = self.field(concept.field)
         return (values >= concept.low) & (values <= concept.high)
 
-    def with_marks(self, sizes: Sequence[int], seed: int, prefix: str = "mark") -> PlantedCorpus:
-        """With concepts `mark:0`, ... of the given numbers of sites; every second one keeps to a fifth of the documents."""
-        rng = np.random.default_rng([seed, 2])
+    def with_marks(self, sizes: Sequence[int], seed: int, share: float = 1.0) -> PlantedCorpus:
+        """With further marks `mark:0`, `mark:1`, ... of the given numbers of sites, in a share of the documents."""
+        rng = np.random.default_rng([seed, 2, len(self.marks)])
         marks = dict(self.marks)
-        documents = int(self.document.max()) + 1
-        for k, size in enumerate(sizes):
-            chosen = rng.permutation(documents)[: documents // 5 if k % 2 else documents]
+        n_documents = int(self.document.max()) + 1
+        for size in sizes:
+            chosen = rng.permutation(n_documents)[: max(1, round(share * n_documents))]
             among = np.flatnonzero(np.isin(self.document, chosen))
             mask = np.zeros(self.n_sites, np.bool_)
             mask[rng.choice(among, min(size, len(among)), replace=False)] = True
-            marks[f"{prefix}:{k}"] = mask
+            marks[f"mark:{len(marks)}"] = mask
         return replace(self, marks=MappingProxyType(marks))
 
     @property
@@ -200,20 +203,20 @@ class Language:
         n = len(parent)
         start, follow = rng.dirichlet(np.full(n, 0.4)), rng.dirichlet(np.full(n, 0.5), n)
         finish = np.where(parent == len(N_CHILDREN) - 1, 0.9, 0.1 / n)
-        # Half of the forms have a second sub-tag, often one of the same tag, and some a third; frequent ones as others.
+        # Most forms have a second sub-tag, often one of the same tag, and some a third; frequent forms like others.
         affinity = np.zeros((n, N_FORMS))
         for form in range(N_FORMS):
             first, second, third = form % n, *rng.integers(0, n, 2)
             if rng.random() < SIBLINGS:
                 second = rng.choice(np.flatnonzero(parent == parent[first]))
-            k = 1 + int(rng.random() < 0.5) + int(rng.random() < 0.15)
-            affinity[(first, second, third)[:k], form] += rng.dirichlet(np.full(k, 1.5))
-        zipf = 1 / (FIRST_RANK + np.arange(N_FORMS) // n * n)
-        emit = affinity * zipf * np.exp(TOPICALITY * rng.standard_normal((N_TOPICS, 1, N_FORMS)))
+            k = 1 + int(rng.random() < SECOND) + int(rng.random() < THIRD)
+            np.add.at(affinity[:, form], [first, second, third][:k], rng.dirichlet(np.full(k, 1.5)))
+        emit = affinity / (FIRST_RANK + np.arange(N_FORMS) // n * n)
+        emit = emit * np.exp(TOPICALITY * rng.standard_normal((N_TOPICS, 1, N_FORMS)))
         return cls(start, finish / finish.sum(), follow, emit / emit.sum(axis=2, keepdims=True), parent)
 
     def corpus(self, n_documents: int, seed: int) -> PlantedCorpus:
-        """Documents of 4 to 12 sentences of 5 to 20 words. Each has a topic and a liking for long or short sentences."""
+        """Documents of 4 to 12 sentences of 5 to 20 words; each has a topic and likes long or short sentences."""
         rng = np.random.default_rng([seed, 1])
         sentences = rng.integers(4, 13, n_documents)
         liking, topic = rng.beta(3, 3, n_documents), rng.integers(0, N_TOPICS, n_documents, np.int32)
@@ -227,16 +230,8 @@ class Language:
         bounds[:, -1] = 1.0
         ladder = (bounds + np.arange(len(bounds))[:, None]).reshape(-1)
         form = np.searchsorted(ladder, row + rng.random(len(row)), side="right") - row * N_FORMS
-        return PlantedCorpus(
-            item,
-            document,
-            position,
-            length[item],
-            self.parent[subtag],
-            subtag,
-            np.minimum(form, N_FORMS - 1).astype(np.int32),
-            topic[document],
-        )
+        form = np.minimum(form, N_FORMS - 1).astype(np.int32)
+        return PlantedCorpus(item, document, position, length[item], self.parent[subtag], subtag, form, topic[document])
 
     def _tags(self, length: NDArray[np.int32], rng: np.random.Generator) -> NDArray[np.int32]:
         """Sub-tags of sentences at every position, [n, longest]; those beyond the length mean nothing."""
@@ -251,14 +246,10 @@ class Language:
         return found
 
     @cached_property
-    def tag_of_form(self) -> NDArray[np.float64]:
-        """Share of each sub-tag among a form's sites far from a sentence's ends, [T, V]."""
-        joint = self._usual[:, None] * self.emit.mean(axis=0)
-        return np.asarray(joint / np.maximum(joint.sum(axis=0), 1e-300))
-
-    @cached_property
-    def _usual(self) -> NDArray[np.float64]:
-        return np.asarray(np.linalg.matrix_power(self.follow, 200).mean(axis=0))
+    def usual(self) -> NDArray[np.float64]:
+        """How often each sub-tag goes with each form far from a sentence's ends, a share of sites, [T, V]."""
+        often = np.linalg.matrix_power(self.follow, 200).mean(axis=0)
+        return np.asarray(often[:, None] * self.emit.mean(axis=0))
 
     @cached_property
     def concepts(self) -> tuple[Concept, ...]:
@@ -266,7 +257,7 @@ class Language:
         tags = [Concept(f"tag:{t}", "tag", t, t) for t in range(len(N_CHILDREN))]
         several = [t for t, parent in enumerate(self.parent.tolist()) if N_CHILDREN[parent] > 1]
         children = [Concept(f"subtag:{self.parent[t]}.{t}", "subtag", t, t) for t in several]
-        frequent = np.argsort(-(self._usual @ self.emit.mean(axis=0)), kind="stable")[:N_WORDS]
+        frequent = np.argsort(-self.usual.sum(axis=0), kind="stable")[:N_WORDS]
         words = [Concept(f"words:w{form}", "form", form, form) for form in frequent.tolist()]
         bins = (("first", 0, 0), ("second", 1, 1), ("third", 2, 2), ("4-7", 3, 6), ("8-15", 7, 14), ("16+", 15, 99))
         places = [Concept(f"position:{name}", "position", low, high) for name, low, high in bins]
@@ -284,20 +275,22 @@ def null(noise: Noise) -> Unit:
 
 def detector(concept: Concept, separation: float, noise: Noise, kind: Kind = "detector") -> Unit:
     """A unit raised by `separation` where the concept holds."""
-    span = np.arange(max(concept.high, N_FORMS) + 1)
-    return Unit(
-        kind, concept.name, concept.field, separation * ((span >= concept.low) & (span <= concept.high)), noise, separation
-    )
+    span = np.arange(max(concept.high + 1, N_FORMS))
+    values = np.where((span >= concept.low) & (span <= concept.high), separation, 0.0)
+    return Unit(kind, concept.name, concept.field, values, noise, separation)
 
 
-def word_decoy(language: Language, concept: Concept, noise: Noise, rng: np.random.Generator, likeness: float = 0.7) -> Unit:
+def word_decoy(
+    language: Language, concept: Concept, noise: Noise, rng: np.random.Generator, likeness: float = 0.7
+) -> Unit:
     """A unit with a value for each form, whatever the context, correlated with the share of a tag or sub-tag in it."""
     tags = np.arange(len(language.parent)) if concept.field == "subtag" else language.parent
-    share = language.tag_of_form[(tags >= concept.low) & (tags <= concept.high)].sum(axis=0)
-    share = (share - share.mean()) / max(share.std(), 1e-9)
+    share = language.usual[(tags >= concept.low) & (tags <= concept.high)].sum(axis=0) / language.usual.sum(axis=0)
+    share = (share - share.mean()) / share.std()
     values = 1.5 * (likeness * share + np.sqrt(1 - likeness**2) * rng.standard_normal(N_FORMS))
     # Few levels keep true scores cheap to compute.
-    return Unit("word", concept.name, "form", np.round(np.clip(values, -4, 4) * 4) / 4, noise)
+    values = np.asarray(np.round(np.clip(values, -4, 4) * 4) / 4, np.float64)
+    return Unit("word", concept.name, "form", values, noise)
 
 
 def place_decoy(kind: Literal["position", "length"], noise: Noise, rng: np.random.Generator) -> Unit:
@@ -311,9 +304,8 @@ def place_decoy(kind: Literal["position", "length"], noise: Noise, rng: np.rando
         rng.standard_normal(len(at)),
     )
     curve = curves[rng.integers(len(curves))]
-    within = curve[0 if kind == "position" else SHORTEST :]
-    values = (curve - within.mean()) / within.std() * rng.choice([-1.0, 1.0]) * rng.uniform(0.7, 2)
-    return Unit(kind, "", kind, values, noise)
+    spread = curve[0 if kind == "position" else SHORTEST :].std()
+    return Unit(kind, "", kind, curve / spread * rng.choice([-1.0, 1.0]) * rng.uniform(0.7, 2), noise)
 
 
 def activations(units: Sequence[Unit], corpus: PlantedCorpus, seed: int) -> NDArray[np.float16]:
@@ -324,16 +316,12 @@ def activations(units: Sequence[Unit], corpus: PlantedCorpus, seed: int) -> NDAr
     found = np.empty((len(units), corpus.n_sites), np.float16)
     for u, unit in enumerate(units):
         noise = unit.noise
-        white = 1 - noise.document - noise.sentence - noise.drift
-        parts = (
-            (noise.document, rng.standard_normal(n_documents)[corpus.document]),
-            (noise.sentence, rng.standard_normal(n_items)[corpus.item]),
-            (noise.drift, _drift(rng.standard_normal(corpus.n_sites), fresh, noise.memory)),
-            (white, rng.standard_normal(corpus.n_sites)),
-        )
-        total = sum((np.sqrt(share) * part for share, part in parts), np.zeros(corpus.n_sites))
-        signal = unit.values[corpus.field(unit.field)] if unit.field else np.zeros(corpus.n_sites)
-        found[u] = noise.apply(signal, total)
+        total = np.sqrt(noise.document) * rng.standard_normal(n_documents)[corpus.document]
+        total += np.sqrt(noise.sentence) * rng.standard_normal(n_items)[corpus.item]
+        total += np.sqrt(noise.drift) * _drift(rng.standard_normal(corpus.n_sites), fresh, noise.memory)
+        white = max(1 - noise.document - noise.sentence - noise.drift, 0.0)
+        total += np.sqrt(white) * rng.standard_normal(corpus.n_sites)
+        found[u] = noise.apply(unit.values[corpus.field(unit.field)] if unit.field else np.zeros(1), total)
     return found
 
 
@@ -351,10 +339,8 @@ def related(unit: Unit, concept: Concept) -> bool:
 
     Words depend on tags and topics; tags, position and length on each other; topics on nothing but words.
     """
-    if not unit.field or unit.field == concept.field:
-        return bool(unit.field)
     pair = {unit.field, concept.field}
-    return pair <= set(_TEXT) or pair == {"topic", "form"}
+    return len(pair) == 1 or pair <= _TEXT or pair == {"topic", "form"}
 
 
 class Population:
@@ -376,12 +362,11 @@ class Population:
         """
         if not related(unit, concept):
             return 0.5
-        if unit.field in self._corpus.marks or ":" in unit.field:
+        if unit.field == concept.field and unit.field not in _FIELDS:  # its own mark
             inside, outside = np.array([0.0, 1.0]), np.array([1.0, 0.0])
         else:
             inside, outside = self._share(unit.field, concept)
-        values = unit.values[: len(inside)]
-        levels, at = np.unique(values, return_inverse=True)
+        levels, at = np.unique(unit.values[: len(inside)], return_inverse=True)
         above = np.bincount(at, inside, len(levels)) @ superiority(levels, unit.noise)
         return float(above @ np.bincount(at, outside, len(levels)))
 
@@ -408,9 +393,8 @@ def superiority(levels: NDArray[np.float64], noise: Noise) -> NDArray[np.float64
     other = noise.apply(levels[:, None], points[None, :])
     first = levels[:, None, None]
     if noise.shape == "rectified":
-        zero = np.where(other == 0, 0.5, 1.0)[None]
-        below = ndtr(CUT - first)
-        return np.asarray(np.where(other == 0, 1 - below * zero, ndtr(first - CUT - other[None])).mean(axis=2))
+        exceeds = np.where(other == 0, 1 - ndtr(CUT - first) / 2, ndtr(first - CUT - other))
+        return np.asarray(exceeds.mean(axis=2))
     grid = np.linspace(-8, 8, 4001)
-    exceeds = ndtr(-np.interp(other[None] - first, noise.apply(np.zeros(1), grid), grid))
+    exceeds = ndtr(-np.interp(other - first, noise.apply(np.zeros(1), grid), grid))
     return np.asarray(exceeds.mean(axis=2))

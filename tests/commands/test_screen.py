@@ -2,6 +2,7 @@ import json
 import math
 
 import pytest
+from rich.console import Console
 
 from unitscope.commands import screen
 from unitscope.study.plan import Plan
@@ -16,7 +17,7 @@ def test_json_has_null_for_nan_and_is_ascii(capsys: pytest.CaptureFixture[str]) 
 
 
 def test_progress_that_is_no_terminal_is_a_line_a_step(capsys: pytest.CaptureFixture[str]) -> None:
-    with screen.bars() as progress:
+    with screen.bars(screen.err()) as progress:
         progress("reading the corpus", 256, 0)
         progress("reading the corpus", 512, 0)
         progress("running the model (trained)", 0, 17)
@@ -26,19 +27,17 @@ def test_progress_that_is_no_terminal_is_a_line_a_step(capsys: pytest.CaptureFix
     assert err.splitlines() == ["reading the corpus ...", "running the model (trained): 17 parts ..."]
 
 
-def test_progress_on_a_terminal_shows_bars_on_stderr(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from rich.console import Console
-
-    monkeypatch.setattr(screen, "err", lambda: Console(stderr=True, force_terminal=True, width=120, markup=False))
-    with screen.bars() as progress:
+def test_progress_on_a_terminal_shows_bars(capsys: pytest.CaptureFixture[str]) -> None:
+    console = Console(stderr=True, force_terminal=True, width=120, markup=False)
+    with screen.bars(console) as progress:
+        progress("reading", 512, 0)
         progress("scoring [bold] units", 0, 4)
         progress("scoring [bold] units", 4, 4)
     out, err = capsys.readouterr()
     assert out == ""
     assert "scoring [bold] units" in err
     assert "4/4" in err
+    assert "512/512" in err
 
 
 def test_cost_is_one_line() -> None:

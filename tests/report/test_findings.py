@@ -65,9 +65,9 @@ def test_unknown_names_are_told_with_near_ones(atlas: Atlas) -> None:
         findings.best_supported(atlas, kind="lexicl")
     with pytest.raises(StoreError, match=r"Layer 'encoder\.layer\.7' is not in this atlas\. Closest: 'encoder\.layer"):
         findings.best_supported(atlas, layer="encoder.layer.7")
-    with pytest.raises(StoreError, match="Layer 'x' is not in this atlas. Its layers: embeddings"):
+    with pytest.raises(StoreError, match=r"Layer 'x' is not in this atlas\. Its layers: embeddings"):
         findings.layer_view(atlas, "x")
-    with pytest.raises(StoreError, match="Concept 'noun' is not in this atlas. Closest: 'upos:NOUN'"):
+    with pytest.raises(StoreError, match=r"Concept 'noun' is not in this atlas\. Closest: 'upos:NOUN'"):
         findings.concept_view(atlas, "noun")
 
 
@@ -90,7 +90,7 @@ def test_baselines_hold_each_layer_beside_its_variants(atlas: Atlas) -> None:
 def test_an_atlas_without_baselines_says_how_to_get_them(atlas: Atlas) -> None:
     study = {**atlas.manifest["study"], "baselines": []}
     alone = Atlas(atlas.path, {**atlas.manifest, "study": study}, {})
-    with pytest.raises(StoreError, match="No baseline was run for this atlas. Map with --baseline untrained,rotation."):
+    with pytest.raises(StoreError, match=r"No baseline was run for this atlas\. Map with --baseline"):
         findings.baselines(alone)
 
 

@@ -5,12 +5,12 @@ from scipy.stats import t as student
 from sklearn.metrics import roc_auc_score
 
 from unitscope.arrays import from_keys, to_keys
-from unitscope.stats.intervals import auroc_interval
+from unitscope.stats.intervals import BlockPairs, auroc_interval
 
 
 def interval(values, mask, block, level=0.95):
     keys = to_keys(values.astype(np.float16))
-    return auroc_interval(keys, np.sort(keys, axis=1), mask, block.astype(np.int32), level)
+    return auroc_interval(keys, np.sort(keys, axis=1), BlockPairs.of(mask, block.astype(np.int32)), level)
 
 
 def jackknife(values, mask, block, level):
@@ -97,3 +97,43 @@ def test_interval_covers_the_truth_though_sites_of_a_block_are_alike():
             found += ((ends.low <= 0.5) & (ends.high >= 0.5)).tolist()
     assert 0.91 <= np.mean(covered) <= 0.98
     assert np.mean(covered_by_site) < 0.88  # what ignoring blocks would claim
+
+
+def test_p_is_that_of_the_recomputed_jackknife_on_the_scale_of_auroc():
+    rng = np.random.default_rng(8)
+    block, mask = rng.integers(0, 25, 300), rng.random(300) < 0.3
+    values = rng.normal(size=(4, 300)) + mask * np.array([[0.0], [0.3], [-0.3], [2.0]])
+    found = interval(values, mask, block)
+    inside = np.bincount(block, weights=mask)
+    free = inside.sum() ** 2 / (inside**2).sum() - 1
+    for row, estimate, upper, lower in zip(values, found.estimate, found.p_upper, found.p_lower, strict=True):
+        row = from_keys(to_keys(row.astype(np.float16)))
+        without = logit([roc_auc_score(mask[block != b], row[block != b]) for b in range(25)])
+        error = np.sqrt(24 * without.var()) * estimate * (1 - estimate)
+        np.testing.assert_allclose(upper, student.sf((estimate - 0.5) / error, free), rtol=1e-6)
+        np.testing.assert_allclose(upper + lower, 1)
+
+
+def test_p_of_a_perfect_unit_is_the_sign_test_s_and_of_a_constant_one_one_half():
+    block = np.repeat(np.arange(12), 20)
+    mask = np.tile(np.arange(20) < 5, 12)
+    found = interval(np.stack([mask, ~mask, np.ones(240)]).astype(float), mask, block)
+    np.testing.assert_allclose(found.p_upper, [0.5**12, 1, 0.5])
+    np.testing.assert_allclose(found.p_lower, [1, 0.5**12, 0.5])
+
+
+@pytest.mark.parametrize("mask", [np.arange(200) < 20, np.arange(200) >= 20, np.zeros(200, bool), np.ones(200, bool)])
+def test_p_is_one_where_a_label_is_in_one_block_or_none(mask):
+    found = interval(np.arange(200.0)[None], mask, np.arange(200) // 20)
+    assert found.p_upper.item() == found.p_lower.item() == 1
+
+
+def test_p_keeps_its_level_where_unit_and_concept_vary_by_block():
+    rng = np.random.default_rng(9)
+    block = np.repeat(np.arange(40), 25)
+    mask = np.isin(block, np.arange(0, 40, 3))
+    values = rng.normal(size=(2000, 40))[:, block] + rng.normal(size=(2000, 1000))
+    found = interval(values, mask, block)
+    for p in (found.p_upper, found.p_lower):
+        for level in (0.05, 0.01):
+            assert (p < level).mean() == pytest.approx(level, abs=4 * np.sqrt(level / 2000))

@@ -96,7 +96,7 @@ def mapped(model: str, corpus: str | Corpus, out: Path, settings: Settings) -> A
     from unitscope.api import make_run
 
     console = screen.err()
-    with screen.bars() as progress:
+    with screen.bars(console) as progress:
         run = make_run(model, corpus, out, settings, progress)
         run.announce = lambda plan: console.print(screen.cost(plan), soft_wrap=not console.is_terminal)
         return run.finish()

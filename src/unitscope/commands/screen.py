@@ -42,9 +42,8 @@ _UNFOLDED = 1000
 
 
 @contextmanager
-def bars() -> Iterator[Progress]:
-    """Progress on stderr: bars with the time left on a terminal, else a line where a step begins."""
-    console = err()
+def bars(console: Console) -> Iterator[Progress]:
+    """Progress: bars with the time left on a terminal, else a line where a step begins."""
     if not console.is_terminal:
         yield _lines(console)
         return
@@ -63,6 +62,8 @@ def bars() -> Iterator[Progress]:
 
         def report(what: str, done: int, total: int) -> None:
             if what not in tasks:
+                for task in shown.tasks:  # a step whose length was not known is over when the next begins
+                    shown.update(task.id, total=task.completed)
                 tasks[what] = shown.add_task(what, total=total or None)
             shown.update(tasks[what], completed=done, total=total or None)
 

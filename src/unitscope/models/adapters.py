@@ -191,13 +191,21 @@ class EncodeFeed:
         return Batch({SOURCE: spans}, tuple(encoded.args), dict(encoded.kwargs))
 
     def probe(self, grid: str, n_positions: int) -> Row:
-        """Repeat the probe word until the row is long enough; see `Feed.probe`."""
+        """Repeat the probe word until the row is long enough; see `Feed.probe`.
+
+        Where blanks have positions, they make up the length that words alone cannot have.
+        """
         word = str(getattr(self.adapter, "probe_word", "the"))
         n_words = 1
         row = self._row(Text.from_words([word]))
         while row.n_positions < n_positions and n_words < n_positions:
             n_words += 1
             longer = self._row(Text.from_words([word] * n_words))
+            if longer.n_positions > n_positions and row.text is not None:
+                filled = Text(row.text.text + " " * (n_positions - row.n_positions), row.text.spans)
+                blank = self._row(filled)
+                if blank.n_positions == n_positions:
+                    return blank
             if self.max_positions is not None and longer.n_positions > self.max_positions:
                 break
             row = longer

@@ -163,6 +163,25 @@ def infer(base: Trace, batch: Trace, by_grid: Mapping[str, Trace]) -> dict[str, 
     return {str(tap.address): replace(tap, order=rank) for rank, (_, tap) in enumerate(found)}
 
 
+def settle(taps: Mapping[str, Tap], runs: Mapping[str, Sequence[Trace]]) -> dict[str, Tap]:
+    """The same layers with the offsets of strided ones made exact.
+
+    Two lengths cannot tell what a convolution leaves out at both ends from a remainder that is cut at the end; over
+    `runs[grid]`, whose lengths leave all remainders by the stride, the least surplus is what it leaves out.
+    """
+    return {at: _settled(tap, runs[tap.grid]) if tap.stride > 1 else tap for at, tap in taps.items()}
+
+
+def _settled(tap: Tap, runs: Sequence[Trace]) -> Tap:
+    key = (tap.address.module, tap.address.side, tap.address.element)
+    surplus = []
+    for run in runs:
+        for one in run.seen.get(key, ()):
+            if tap.address.call in (None, one.call) and tap.site_axis is not None and len(one.shape) > tap.site_axis:
+                surplus.append(run.lengths[tap.grid] - tap.stride * one.shape[tap.site_axis])
+    return replace(tap, offset=max(0, min(surplus)) // 2) if surplus else tap
+
+
 def _from_axes(
     address: Address,
     shape: Shape,
@@ -236,6 +255,6 @@ def _cover(inputs: tuple[int, int], outputs: tuple[int, int]) -> tuple[int, int]
     if len(strides) != 1:
         return None
     stride = strides[0]
-    # What a convolution without padding leaves out is shared by both ends; a remainder is cut at the end.
+    # What a convolution without padding leaves out is shared by both ends; a remainder is cut at the end (see `settle`).
     surplus = min(length - stride * n for length, n in zip(inputs, outputs))
     return stride, surplus // 2 if stride == 1 else max(0, surplus) // 2

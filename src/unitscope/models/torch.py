@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
@@ -17,7 +18,7 @@ from unitscope.models.adapters import Adapter, Batch, EncodeFeed, Feed
 from unitscope.models.address import parse, select
 from unitscope.models.base import Captured, Layer, LongItems, Resampling
 from unitscope.models.passes import Also, Pass
-from unitscope.models.probe import Tap, Trace, infer, trace
+from unitscope.models.probe import Tap, Trace, infer, settle, trace
 from unitscope.models.roles import Role, roles
 from unitscope.models.weights import digest, forked_devices, reset
 from unitscope.sites import Item
@@ -130,7 +131,17 @@ class TorchModel:
                     "cannot be told.",
                     fix="Let the adapter's spans have one entry a position, and set its 'probe_word' to a known word.",
                 )
-        return infer(base, batch, by_grid)
+        taps = infer(base, batch, by_grid)
+        runs = {grid: [base, by_grid[grid], *self._between(grid, short, long, taps)] for grid in self.grids}
+        return settle(taps, runs)
+
+    def _between(self, grid: str, short: int, long: int, taps: Mapping[str, Tap]) -> Iterator[Trace]:
+        """Runs whose lengths leave all remainders by the widest stride; none where no layer of the grid has one."""
+        widest = max((tap.stride for tap in taps.values() if tap.grid == grid), default=1)
+        for length in range(short + 1, min(short + widest, long)):
+            # Some networks take texts of some lengths only.
+            with suppress(ModelError):
+                yield self._trace(_PROBE_ROWS[0], {**dict.fromkeys(self.grids, short), grid: length})
 
     def _trace(self, n_rows: int, lengths: Mapping[str, int]) -> Trace:
         try:

@@ -22,8 +22,8 @@ LEGEND = (
     "within form: the same among words of equal form; within form × position: and at like positions in sentences of "
     "like length; untrained p99: what one in a hundred units of an untrained copy exceeds there. prevalence, n: share "
     "and number of words with the concept, on the held-out half. q: expected share of false ones among matches at "
-    "least as strong. contextual: it holds beyond word form and position; positional: position or length explains "
-    "it; lexical: the word form does."
+    "least as strong. contextual: it holds beyond word form and position, and more strongly than in an untrained copy "
+    "where one was run; positional: position or length explains it; lexical: all else, mostly mere word form."
 )
 
 

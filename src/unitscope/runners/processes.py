@@ -15,7 +15,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -39,14 +39,11 @@ class ProcessRunner:
             waiting.put(task)
         answers: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
         with ExitStack() as stack:
-            threads = []
             for _ in range(min(self.n_workers, len(tasks))):
                 log = stack.enter_context(tempfile.TemporaryFile("w+"))
-                process = stack.enter_context(_start(folder, self.threads, log))
-                stack.callback(process.kill)
-                thread = threading.Thread(target=_feed, args=(process, log, job, waiting, answers), daemon=True)
-                thread.start()
-                threads.append(thread)
+                process = _start(folder, self.threads, log)
+                stack.callback(_end, process)
+                threading.Thread(target=_feed, args=(process, log, job, waiting, answers), daemon=True).start()
             for _ in tasks:
                 answer = answers.get()
                 if "error" in answer:
@@ -63,6 +60,16 @@ def _start(folder: Path, threads: int, log: IO[str]) -> subprocess.Popen[str]:
     return subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, env=environment, text=True, encoding="utf-8"
     )
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """Kill a worker if it still runs. Not by the process' own context: what a broken pipe holds cannot be flushed."""
+    process.kill()
+    process.wait()
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            with suppress(OSError, ValueError):
+                pipe.close()
 
 
 def _feed(

@@ -158,7 +158,9 @@ def auroc_interval(keys: Keys, rising: Keys, pairs: BlockPairs, level: float = 0
     # Blocks without the concept add little: degrees of freedom follow the concept's effective blocks.
     wide = stdtrit(pairs.n_effective - 1, 0.5 + level / 2) * spread
     centre = logit(np.clip(estimate, edge, 1 - edge))
-    return Interval(estimate, expit(centre - wide), expit(centre + wide), upper, lower)
+    # The estimate 0 or 1 lies beyond the scale's edge.
+    low, high = np.minimum(expit(centre - wide), estimate), np.maximum(expit(centre + wide), estimate)
+    return Interval(estimate, low, high, upper, lower)
 
 
 @kernel

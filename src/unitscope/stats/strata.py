@@ -48,8 +48,14 @@ class Strata:
         informative = (inside > 0) & (inside < size)
         sites = np.flatnonzero(informative[stratum]).astype(np.int32)
         dense = np.cumsum(informative) - 1
-        blocks = np.unique(block[sites], return_inverse=True)[1].astype(np.int32)
-        return cls(sites, dense[stratum[sites]].astype(np.int32), blocks, mask[sites])
+        present = np.bincount(block[sites], minlength=1) > 0
+        blocks = (np.cumsum(present) - 1)[block[sites]]
+        return cls(sites, dense[stratum[sites]].astype(np.int32), blocks.astype(np.int32), mask[sites])
+
+    def refined(self, by: NDArray[np.bool_]) -> Strata:
+        """Strata cut further by whether a mask [S] holds; cheap, since only informative ones can stay so."""
+        finer = Strata.of(self.mask, self.stratum * 2 + by[self.sites], self.block)
+        return Strata(self.sites[finer.sites], finer.stratum, finer.block, finer.mask)
 
 
 @dataclass(frozen=True)

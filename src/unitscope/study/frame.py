@@ -7,8 +7,9 @@ depend on a unit.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -31,7 +32,31 @@ from unitscope.study.prepare import Prepared, Sites
 T = TypeVar("T")
 MIN_SITES, MIN_BLOCKS = 20, 5
 ALIKE = 0.8
-KEPT = 32_000_000
+KEPT = 64_000_000
+"""Bytes of what depends on a concept but no unit that are kept between chunks of units."""
+
+
+class Kept:
+    """Things made once and kept while they are in use, the longest unused given up beyond a number of bytes."""
+
+    def __init__(self, n_bytes: int) -> None:
+        self._room = n_bytes
+        self._things: OrderedDict[tuple[str, int], tuple[int, Any]] = OrderedDict()
+
+    def get(self, key: tuple[str, int], make: Callable[[], T]) -> T:
+        """The thing under `key`, made if it is not there."""
+        if key in self._things:
+            self._things.move_to_end(key)
+            return cast("T", self._things[key][1])
+        thing = make()
+        parts = vars(thing).values() if is_dataclass(thing) else (thing,)
+        size = sum(part.nbytes for part in parts if isinstance(part, np.ndarray))
+        self._things[key] = (size, thing)
+        self._room -= size
+        while self._room < 0 and len(self._things) > 1:
+            _, (freed, _) = self._things.popitem(last=False)
+            self._room += freed
+        return thing
 
 
 @dataclass(frozen=True)
@@ -75,46 +100,30 @@ class Universe:
         return Shifts(int(self.halves.b.sum()))
 
     @cached_property
-    def _kept(self) -> dict[tuple[str, int], Any]:
-        return {}
-
-    def _keep(self, name: str, concept: int, n_bytes: int, make: Callable[[], T]) -> T:
-        """Make something for a concept, and keep it where all concepts' together are small."""
-        if n_bytes * self.columns.n_concepts > KEPT:
-            return make()
-        if (name, concept) not in self._kept:
-            self._kept[name, concept] = make()
-        return cast("T", self._kept[name, concept])
+    def kept(self) -> Kept:
+        """What is kept between chunks of units."""
+        return Kept(KEPT)
 
     def spectrum_b(self, concept: int) -> NDArray[np.complex64]:
         """Spectrum of a concept's mask over half B."""
-        n_bytes = 4 * self.shifts_b.n_windows * self.shifts_b.length
-        mask = self.columns_b.mask
-        return self._keep("spectrum", concept, n_bytes, lambda: self.shifts_b.of_concept(mask(concept)))
+        return self.kept.get(("spectrum", concept), lambda: self.shifts_b.of_concept(self.columns_b.mask(concept)))
 
     def pairs_b(self, concept: int) -> BlockPairs:
         """A concept's sites among the blocks of half B."""
-        n_bytes = 4 * self.columns_b.n_sites
-        mask = self.columns_b.mask
-        return self._keep("pairs", concept, n_bytes, lambda: BlockPairs.of(mask(concept), self.block_b))
-
-    @cached_property
-    def _strata(self) -> dict[tuple[int, bool], Strata]:
-        return {}
+        return self.kept.get(("pairs", concept), lambda: BlockPairs.of(self.columns_b.mask(concept), self.block_b))
 
     def strata_b(self, concept: int, at_position: bool) -> Strata:
         """Informative strata of a concept (index within the universe) on half B: word form, or form at position."""
-        if (concept, at_position) not in self._strata:
-            stratum = self.controls_b.form_at_position if at_position else self.controls_b.form
-            self._strata[concept, at_position] = Strata.of(self.columns_b.mask(concept), stratum, self.block_b)
-        return self._strata[concept, at_position]
+        stratum = self.controls_b.form_at_position if at_position else self.controls_b.form
+        key = ("place" if at_position else "form", concept)
+        return self.kept.get(key, lambda: Strata.of(self.columns_b.mask(concept), stratum, self.block_b))
 
-    def strata_beside_b(self, concept: int, fixed: Sequence[NDArray[np.bool_]]) -> Strata:
-        """Informative strata of form, position and which of some masks over half B hold."""
-        stratum = self.controls_b.form_at_position
+    def strata_beside_b(self, concept: int, at_position: bool, fixed: Sequence[NDArray[np.bool_]]) -> Strata:
+        """Informative strata of form (and position) and of which of some masks over half B hold."""
+        strata = self.strata_b(concept, at_position)
         for mask in fixed:
-            stratum = stratum * 2 + mask
-        return Strata.of(self.columns_b.mask(concept), stratum, self.block_b)
+            strata = strata.refined(mask)
+        return strata
 
     def blocks_with(self, half: int) -> NDArray[np.int64]:
         """Number of blocks of a half that carry each concept, [C]."""
@@ -165,9 +174,13 @@ class Frame:
 
     def mask_b(self, universe: Universe, concept: int) -> NDArray[np.bool_]:
         """Where any of the frame's concepts holds over half B of a universe."""
-        mask = np.zeros(self.n_sites, np.bool_)
-        mask[self.table.sites_of(concept)] = True
-        return (mask if universe.known is None else mask[universe.known])[universe.halves.b]
+
+        def make() -> NDArray[np.bool_]:
+            mask = np.zeros(self.n_sites, np.bool_)
+            mask[self.table.sites_of(concept)] = True
+            return (mask if universe.known is None else mask[universe.known])[universe.halves.b]
+
+        return universe.kept.get(("mask", concept), make)
 
     @cached_property
     def alike(self) -> NDArray[np.bool_]:

@@ -2,7 +2,8 @@
 
 *Contextual*: the unit tells the concept's sites from others of the same word form, and still does at like positions
 after position and sentence length are regressed out, both beyond luck (q < .05), and, where an untrained copy was run,
-more strongly than the 99th percentile of that copy's units in the same layer. *Positional*: within word forms only
+more strongly than the 99th percentile of that copy's units in the same layer. For a unit's further concepts, the
+better ones are held fixed as well: a detector of nouns is none of plurals. *Positional*: within word forms only
 until position and length are held fixed, or the concept is itself a position or length. *Lexical*: all else, effects
 within forms that are no stronger than an untrained copy's among them.
 """

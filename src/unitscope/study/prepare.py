@@ -151,6 +151,7 @@ def prepare(
     if waiting:
         write_sealed(temporary / f"items-{n_shards:05d}.json", [each.to_json() for each in waiting])
         n_shards += 1
+        tick(len(groups))
     tables = {grid: builders[grid].build() for grid in grids if len(columns[grid].item)}
     if len(tables) < len(grids):
         raise CorpusError(f"Corpus '{corpus.name}' has no words.", expected="at least one item with words")

@@ -189,7 +189,7 @@ def _highest(keys: Keys, n: int) -> NDArray[np.int32]:
 
 
 def _tested(frame: Frame, measures: Sequence[Measure], views: Sequence[View], candidates: Candidates) -> Arrays:
-    """Held-out results of candidate pairs: p of the shift null, AUROC with interval, effects within strata, cover."""
+    """Held-out results of candidate pairs: p of both nulls, AUROC with interval, effects within strata, cover."""
     n_units, shape = len(candidates.concept), (len(candidates.concept), N_REPORTED)
     nothing = np.full(shape, np.nan)
     pairs = {name: nothing.copy() for name in ("p", "auroc", "low", "high", "form", "form_p", "place", "place_p")}
@@ -216,10 +216,9 @@ def _tested(frame: Frame, measures: Sequence[Measure], views: Sequence[View], ca
             # Shifts do not keep documents whole: where unit and concept vary by document, only blocks know it.
             by_block = np.where(signs > 0, interval.p_upper, interval.p_lower)
             pairs["p"][units, slots] = np.maximum(pairs["p"][units, slots], by_block)
-            strata = universe.strata_b(index, at_position=False)
-            _within_strata(view.keys, strata, units, slots, signs, pairs, "form")
-            for rows, strata in _beside(frame, universe, index, reported[units], slots):
-                _within_strata(adjusted, strata, units[rows], slots[rows], signs[rows], pairs, "place")
+            for name, keys, at_position in (("form", view.keys, False), ("place", adjusted, True)):
+                for rows, strata in _beside(frame, universe, index, at_position, reported[units], slots):
+                    _within_strata(keys, strata, units[rows], slots[rows], signs[rows], pairs, name)
             first = units[slots == 0]
             if len(first):
                 _all_measures(measures, view.pair(first, index), first, held_out, limits)
@@ -256,22 +255,27 @@ def _shift_p(
 
 
 def _beside(
-    frame: Frame, universe: Universe, index: int, concepts: NDArray[np.int32], slots: NDArray[np.intp]
+    frame: Frame,
+    universe: Universe,
+    index: int,
+    at_position: bool,
+    concepts: NDArray[np.int32],
+    slots: NDArray[np.intp],
 ) -> Iterator[tuple[NDArray[np.intp], Strata]]:
-    """Rows of tested pairs of one concept, with its strata of form, position and the unit's better concepts.
+    """Rows of tested pairs of one concept, with its strata of form (and position) and of the unit's better concepts.
 
     `concepts` [n, K] are each unit's, best first. What a further concept owes to a better one that it overlaps with (a
     tag and its sub-tag, a tag and its rival) is the better one's.
     """
     first = np.flatnonzero(slots == 0)
     if len(first):
-        yield first, universe.strata_b(index, at_position=True)
+        yield first, universe.strata_b(index, at_position)
     rows_of: dict[tuple[int, ...], list[int]] = {}
     for row in np.flatnonzero(slots > 0).tolist():
         rows_of.setdefault(tuple(concepts[row, : slots[row]].tolist()), []).append(row)
     for better, rows in rows_of.items():
         fixed = [frame.mask_b(universe, concept) for concept in better]
-        yield np.array(rows), universe.strata_beside_b(index, fixed)
+        yield np.array(rows), universe.strata_beside_b(index, at_position, fixed)
 
 
 def _within_strata(

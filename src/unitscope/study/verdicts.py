@@ -180,8 +180,9 @@ def conclude(
         index = {layer: i for i, layer in enumerate(layers)}
         number = np.array([index[layer] for layer in tests["layer"][first].tolist()], np.int32)
         # A unit's strongest effect over its tested concepts, since the trained model's units get as many chances.
-        strongest = np.fmax.reduceat(tests["within_form_position"], np.flatnonzero(first)) if first.any() else []
-        bar = dict(zip(layers, bars(number, np.asarray(strongest), len(layers)).tolist(), strict=True))
+        effect: NDArray[np.float64] = tests["within_form_position"]
+        strongest = np.fmax.reduceat(effect, np.flatnonzero(first)) if first.any() else effect
+        bar = dict(zip(layers, bars(number, strongest, len(layers)).tolist(), strict=True))
     summary = {}
     for variant, found in evidence.items():
         matches = find_matches(found.tests, measures, bar)

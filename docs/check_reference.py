@@ -1,0 +1,187 @@
+"""What docs/reference must name: commands and options, measures, concepts, corpora, errors, files and columns.
+
+Each is read off the program or off an atlas, and looked for as inline code in the page, in the section where it
+belongs. Options that the docs name and the program lacks are found too.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+CODE = re.compile(r"`([^`\n]+)`")
+OPTION = re.compile(r"--[a-z][a-z-]*")
+OTHER_OPTIONS = ("--version", "--help")
+
+
+def undocumented(root: Path, atlas: Path) -> list[str]:
+    """All that is not documented, and options that do not exist. `atlas` is one with both baselines."""
+    reference = root / "docs" / "reference"
+    found: list[str] = []
+    for check in (_commands, _measures, _concepts, _corpora, _models, _errors, _python):
+        found += check(reference)
+    found += _atlas_files(reference, atlas)
+    found += _unknown_options(root)
+    return found
+
+
+def section(text: str, title: str) -> str:
+    """The part of a page below a heading of the second level, up to the next one; empty where there is none."""
+    parts = re.split(r"^## +", text, flags=re.M)
+    return next((part for part in parts[1:] if part.split("\n", 1)[0].strip().strip("`") == title), "")
+
+
+def lacks(page: Path, names: Iterable[str], title: str = "") -> list[str]:
+    """Names that a page (or one section of it) does not hold as inline code."""
+    text = page.read_text(encoding="utf-8") if page.exists() else ""
+    where = f"{page.name}, section '{title}'" if title else page.name
+    known = _code(section(text, title) if title else text)
+    return [f"docs/reference/{where} does not name `{name}`" for name in names if name not in known]
+
+
+def _code(text: str) -> set[str]:
+    """Inline code, whole and by its words and the parts of lists."""
+    found: set[str] = set()
+    for code in CODE.findall(text):
+        found |= {code, *re.split(r"[ ,=:(]+|(?<=Atlas)\.", code), *code.split()}
+    return found
+
+
+def verbs() -> dict[str, Any]:
+    """Commands of the command line by name."""
+    import typer
+
+    from unitscope.cli import app
+
+    return dict(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
+
+
+def options(command: Any) -> Iterator[str]:
+    """Options and arguments of a command, as they are written."""
+    for parameter in command.params:
+        if parameter.param_type_name == "option":
+            yield from (name for name in parameter.opts if name.startswith("--"))
+        else:
+            yield (parameter.metavar or parameter.name).strip("{}.").upper().rstrip(".")
+
+
+def _commands(reference: Path) -> list[str]:
+    found = []
+    for name, command in verbs().items():
+        found += lacks(reference / "commands.md", options(command), f"unitscope {name}")
+    return found
+
+
+def _unknown_options(root: Path) -> list[str]:
+    known = {option for command in verbs().values() for option in options(command)} | set(OTHER_OPTIONS)
+    found = []
+    for page in [root / "README.md", *sorted((root / "docs").rglob("*.md"))]:
+        text = page.read_text(encoding="utf-8") if page.exists() else ""
+        for code in CODE.findall(text):
+            if not code.startswith(("--", "unitscope ")):
+                continue
+            unknown = [option for option in OPTION.findall(code) if option not in known]
+            found += [f"{page.relative_to(root)} names `{option}`, which no command has" for option in unknown]
+    return found
+
+
+def _measures(reference: Path) -> list[str]:
+    from unitscope.measures import measures
+
+    page = reference / "measures.md"
+    found = []
+    for name, kind in measures().items():
+        found += lacks(page, (name,))
+        found += lacks(page, (field.name for field in fields(kind)), name)
+    return found
+
+
+def _concepts(reference: Path) -> list[str]:
+    from unitscope import concepts
+    from unitscope.concepts import covariates, words
+
+    page = reference / "concepts.md"
+    names = [*concepts._KINDS, *(name for _, name in words.POSITIONS), words.OPEN_POSITION, "last"]
+    names += [name for bins in (covariates.LENGTHS, covariates.FREQUENCIES) for _, name in bins]
+    names += [covariates.OPEN_LENGTH, covariates.OPEN_FREQUENCY]
+    names += [covariates.CAPITALISED, covariates.ALL_CAPS, covariates.HAS_DIGIT]
+    return lacks(page, names)
+
+
+def _corpora(reference: Path) -> list[str]:
+    from unitscope.corpora import READERS
+    from unitscope.corpora.conllu import COLUMNS
+    from unitscope.corpora.demo import DemoCorpus
+
+    page = reference / "corpora.md"
+    found = lacks(page, [*READERS, "demo", "unitscope.corpora"])
+    found += lacks(page, COLUMNS, ".conllu")
+    return found + lacks(page, DemoCorpus(n_documents=1).columns, "demo")
+
+
+def _models(reference: Path) -> list[str]:
+    from unitscope.api import RESAMPLINGS
+    from unitscope.models import roles
+    from unitscope.models.adapters import Encoded
+
+    names = [roles.HIDDEN, roles.NEURONS, roles.HEADS, roles.EMBEDDING, roles.RECURRENT, *RESAMPLINGS]
+    names += ["window", "truncate", "encode", "pads", "max_positions", "normalise", "probe_word"]
+    return lacks(reference / "models.md", [*names, *(field.name for field in fields(Encoded))])
+
+
+def _errors(reference: Path) -> list[str]:
+    from unitscope import errors
+
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type)]
+    names = [kind.__name__ for kind in kinds if issubclass(kind, errors.UnitscopeError)]
+    return lacks(reference / "errors.md", names)
+
+
+def _python(reference: Path) -> list[str]:
+    import unitscope
+    from unitscope.api import Settings
+    from unitscope.atlas import Atlas, UnitRecord
+
+    page = reference / "python.md"
+    methods = [name for name in vars(Atlas) if not name.startswith("_")]
+    found = lacks(page, (name for name in unitscope.__all__ if not name.startswith("_")))
+    found += lacks(page, (field.name for field in fields(Settings)), "unitscope.map")
+    found += lacks(page, methods, "Atlas")
+    return found + lacks(page, (field.name for field in fields(UnitRecord)), "Atlas")
+
+
+def _atlas_files(reference: Path, atlas: Path) -> list[str]:
+    from pyarrow import parquet
+
+    page = reference / "atlas-files.md"
+    manifest = json.loads((atlas / "manifest.json").read_text(encoding="utf-8"))
+    keys = sorted(manifest["measures"], key=len, reverse=True)
+    found = lacks(page, sorted({_general(path.relative_to(atlas).as_posix(), keys) for path in _files(atlas)}))
+    for path in sorted(atlas.glob("*.parquet")):
+        columns = dict.fromkeys(_column(name, keys) for name in parquet.read_schema(path).names)
+        found += lacks(page, columns, path.name)
+    summary = manifest["summary"]["trained"]
+    parts = [manifest, manifest["study"], manifest["study"]["layers"][0], *manifest["grids"].values()]
+    parts += [manifest["notes"], manifest["notes"]["resampling"], *summary.values()]
+    parts += [manifest["measures"][keys[0]]]
+    layers = {layer["address"] for layer in manifest["study"]["layers"]}
+    found += lacks(page, dict.fromkeys(name for part in parts for name in part if name not in layers), "manifest.json")
+    return found + lacks(page, json.loads((atlas / "run.json").read_text(encoding="utf-8")), "run.json")
+
+
+def _files(atlas: Path) -> Iterator[Path]:
+    return (path for path in atlas.rglob("*") if path.is_file())
+
+
+def _general(name: str, keys: Iterable[str]) -> str:
+    name = re.sub(r"^baselines/[a-z]+\.", "baselines/VARIANT.", name)
+    return next(("scores/KEY.safetensors" for key in keys if name == f"scores/{key}.safetensors"), name)
+
+
+def _column(name: str, keys: Iterable[str]) -> str:
+    kinds = ("score", "chance", "ceiling")
+    return next((f"{kind}_KEY" for kind in kinds for key in keys if name == f"{kind}_{key}"), name)

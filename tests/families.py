@@ -1,0 +1,385 @@
+"""What the end-to-end tests are made of: a corpus with known annotation, networks of our own, and plain oracles.
+
+Not a test. Command lines import it as `python:families:lstm`; nothing here uses the package's own reading, batching or
+resampling, so that its results can be compared with those.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
+
+from unitscope.models import Encoded
+from unitscope.sites import Text
+
+Span = tuple[int, int]
+N_DOCUMENTS, PER_DOCUMENT = 60, 5
+INVISIBLE = "\u00ad"
+"""A word that some tokenizers make nothing of."""
+
+
+@dataclass(frozen=True)
+class Word:
+    form: str
+    upos: str
+    feats: str
+    deprel: str
+
+
+@dataclass(frozen=True)
+class Sentence:
+    id: str
+    group: str
+    words: tuple[Word, ...]
+    text: str
+    spans: tuple[Span, ...]
+
+
+def sentences(seed: int = 11) -> list[Sentence]:
+    """300 sentences in 60 documents; `cat`, `dog`, `mat`, `tail` are nouns and verbs, `long` is adjective and adverb."""
+    draw = random.Random(seed)
+    found = []
+    for document in range(N_DOCUMENTS):
+        for number in range(PER_DOCUMENT):
+            found.append(_sentence(draw, f"d{document:02d}-{number}", f"d{document:02d}"))
+    return found
+
+
+def _sentence(draw: random.Random, id_: str, group: str) -> Sentence:
+    plural = draw.random() < 0.5
+    words = [*_noun_phrase(draw, plural, "nsubj"), _verb(draw)]
+    if draw.random() < 0.4:
+        words += _noun_phrase(draw, draw.random() < 0.5, "obj")
+    if draw.random() < 0.3:
+        words.append(Word(draw.choice(["long", "unbelievably"]), "ADV", "_", "advmod"))
+    if draw.random() < 0.3:
+        words += [Word("on", "ADP", "_", "case"), *_noun_phrase(draw, False, "obl")]
+    if draw.random() < 0.25:
+        words += [Word("and", "CCONJ", "_", "cc"), _verb(draw)]
+    if draw.random() < 0.2:
+        words.insert(draw.randrange(1, len(words)), Word(INVISIBLE, "SYM", "_", "dep"))
+    if draw.random() < 0.3:
+        words[0] = Word(words[0].form.capitalize(), words[0].upos, words[0].feats, words[0].deprel)
+    words.append(Word(".", "PUNCT", "_", "punct"))
+    return laid_out(id_, group, words, draw.random() < 0.5)
+
+
+def _noun_phrase(draw: random.Random, plural: bool, deprel: str) -> list[Word]:
+    words = [Word(draw.choice(["the", "a"]), "DET", "_", "det")]
+    if draw.random() < 0.4:
+        words.append(Word(draw.choice(["long", "naïve", "unbelievable"]), "ADJ", "Degree=Pos", "amod"))
+    noun = draw.choice(["cat", "dog", "mat", "tail", "café"])
+    return [*words, Word(noun + "s" * plural, "NOUN", "Number=Plur" if plural else "Number=Sing", deprel)]
+
+
+def _verb(draw: random.Random) -> Word:
+    if draw.random() < 0.5:
+        return Word(draw.choice(["sat", "ran", "wagged"]), "VERB", "Tense=Past|VerbForm=Fin", "root")
+    return Word(draw.choice(["cat", "dog", "mats", "tail"]), "VERB", "Tense=Pres|VerbForm=Fin", "root")
+
+
+def laid_out(id_: str, group: str, words: Sequence[Word], last_touches: bool = False) -> Sentence:
+    """Words with blanks between them, but perhaps before the last."""
+    text, spans = "", []
+    for at, word in enumerate(words):
+        if at and not (last_touches and at == len(words) - 1):
+            text += " "
+        spans.append((len(text), len(text) + len(word.form)))
+        text += word.form
+    return Sentence(id_, group, tuple(words), text, tuple(spans))
+
+
+def write_conllu(path: Path, corpus: Iterable[Sentence]) -> Path:
+    lines, group = [], None
+    for sentence in corpus:
+        if sentence.group != group:
+            group = sentence.group
+            lines.append(f"# newdoc id = {group}")
+        lines.append(f"# sent_id = {sentence.id}")
+        for at, word in enumerate(sentence.words):
+            touches = at + 1 < len(sentence.words) and sentence.spans[at][1] == sentence.spans[at + 1][0]
+            misc = "SpaceAfter=No" if touches else "_"
+            head = 0 if word.deprel == "root" else 1
+            lines.append(f"{at + 1}\t{word.form}\t_\t{word.upos}\t_\t{word.feats}\t{head}\t{word.deprel}\t_\t{misc}")
+        lines.append("")
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def write_pairs(path: Path, sources: Sequence[Sentence], targets: Sequence[Sentence]) -> Path:
+    """Sentence pairs, a blank line between documents."""
+    lines: list[str] = []
+    for at, (source, target) in enumerate(zip(sources, targets, strict=True)):
+        if at and source.group != sources[at - 1].group:
+            lines.append("")
+        lines.append(f"{source.text}\t{target.text}")
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def holds(concept: str, sentence: Sentence, place: int) -> bool:
+    """Whether a concept is at a word, read off the sentence."""
+    category, _, value = concept.partition(":")
+    word, n = sentence.words[place], len(sentence.words)
+    if category == "position":
+        bounds = {"first": (0, 0), "second": (1, 1), "third": (2, 2), "4-7": (3, 6), "8-15": (7, 14), "16+": (15, n)}
+        low, high = bounds.get(value, (n - 1, n - 1))
+        return low <= place <= high
+    if category == "words":
+        return word.form.lower() == value
+    return value in {"upos": [word.upos], "deprel": [word.deprel], "feats": word.feats.split("|")}[category]
+
+
+# Networks of our own, each with its adapter.
+
+
+class Characters:
+    """One position a character; zeros fill shorter texts where the network hides them."""
+
+    def __init__(self, *, pads: bool = False) -> None:
+        self.pads = pads
+
+    def encode(self, texts: Sequence[Text]) -> Encoded:
+        ids = torch.zeros(len(texts), max(len(text.text) for text in texts), dtype=torch.long)
+        for row, text in enumerate(texts):
+            ids[row, : len(text.text)] = character_ids(text.text)
+        return Encoded(spans=[[(at, at + 1) for at in range(len(text.text))] for text in texts], args=(ids,))
+
+
+def character_ids(text: str) -> torch.Tensor:
+    return torch.tensor([ord(character) % 60 + 1 for character in text])
+
+
+class Convolutions(nn.Module):
+    """Same length, then half of it, then half of that."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed = nn.Embedding(61, 8)
+        self.same = nn.Conv1d(8, 12, 3, padding=1)
+        self.pool = nn.MaxPool1d(2)
+        self.strided = nn.Conv1d(12, 10, 4, stride=2, padding=1)
+        self.adapter = Characters()
+
+    def forward(self, ids: torch.Tensor) -> torch.Tensor:
+        hidden = torch.relu(self.same(self.embed(ids).transpose(1, 2)))
+        out: torch.Tensor = self.strided(self.pool(hidden))
+        return out
+
+
+class Recurrent(nn.Module):
+    """A bidirectional LSTM that hides padding by packing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed = nn.Embedding(61, 8)
+        self.lstm = nn.LSTM(8, 6, bidirectional=True, batch_first=True)
+        self.adapter = Characters(pads=True)
+
+    def forward(self, ids: torch.Tensor) -> torch.Tensor:
+        lengths = (ids != 0).sum(1)
+        packed, _ = self.lstm(pack_padded_sequence(self.embed(ids), lengths, batch_first=True, enforce_sorted=False))
+        out: torch.Tensor = pad_packed_sequence(packed, batch_first=True)[0]
+        return out
+
+
+class Cells(nn.Module):
+    """An LSTM cell called once a character: its calls are a time axis."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed = nn.Embedding(61, 8)
+        self.cell = nn.LSTMCell(8, 7)
+        self.adapter = Characters()
+
+    def forward(self, ids: torch.Tensor) -> torch.Tensor:
+        h, c = torch.zeros(len(ids), 7), torch.zeros(len(ids), 7)
+        for x in self.embed(ids).unbind(1):
+            h, c = self.cell(x, (h, c))
+        return h
+
+
+def seeded(kind: Callable[[], nn.Module]) -> nn.Module:
+    with torch.random.fork_rng():
+        torch.manual_seed(5)
+        return kind().eval()
+
+
+def convolutions() -> nn.Module:
+    return seeded(Convolutions)
+
+
+def lstm() -> nn.Module:
+    return seeded(Recurrent)
+
+
+def cells() -> nn.Module:
+    return seeded(Cells)
+
+
+# Oracles: one sentence at a time through the plain model.
+
+Passed = Mapping[str, Sequence[torch.Tensor]]
+"""Tensors by address, one a call of the module, each [positions, units]."""
+Where = tuple[str, str, Callable[[int], Span]]
+
+
+def passed(module: nn.Module, addresses: Iterable[str], *args: Any, **kwargs: Any) -> dict[str, list[torch.Tensor]]:
+    """What modules gave or (`@in`) were given in one forward, a tensor a call."""
+    kept: dict[str, list[torch.Tensor]] = {address: [] for address in addresses}
+
+    def keep(address: str, value: Any) -> None:
+        first = value[0] if isinstance(value, tuple) and not isinstance(value, PackedSequence) else value
+        kept[address].append(
+            pad_packed_sequence(first, True)[0] if isinstance(first, PackedSequence) else first.clone()
+        )
+
+    def listen(address: str) -> Any:
+        name, _, side = address.partition("@")
+        part = module.get_submodule(name)
+        if side:
+            return part.register_forward_pre_hook(lambda m, inputs: keep(address, inputs))
+        return part.register_forward_hook(lambda m, inputs, output: keep(address, output))
+
+    handles = [listen(address) for address in kept]
+    with torch.no_grad():
+        module(*args, **kwargs)
+    for handle in handles:
+        handle.remove()
+    return kept
+
+
+def at_word(spans: Sequence[Span], word: Span) -> list[int]:
+    """Positions that share a character with a word."""
+    mine = set(range(*word))
+    return [at for at, (a, b) in enumerate(spans) if mine & set(range(a, b))]
+
+
+@dataclass
+class Rows:
+    """Values of words in reading order, found one by one; None where the layer has no position for the word."""
+
+    found: dict[str, list[NDArray[np.float32] | None]]
+
+    def add(self, address: str, states: torch.Tensor, spans: Sequence[Span], words: Sequence[Span], how: str) -> None:
+        """`states` [positions, units]; empty spans are no word's."""
+        for word in words:
+            at = at_word(spans, word)
+            chosen = states[at] if at else None
+            value = None if chosen is None else (chosen[-1] if how == "last" else chosen.mean(0)).numpy()
+            self.found.setdefault(address, []).append(value)
+
+    def valid(self, addresses: Sequence[str]) -> NDArray[np.bool_]:
+        """Words for which all of some layers have a position."""
+        n = len(self.found[addresses[0]])
+        return np.array([all(self.found[address][at] is not None for address in addresses) for at in range(n)])
+
+    def values(self, address: str, valid: NDArray[np.bool_]) -> NDArray[np.float32]:
+        """[valid words, units]."""
+        rows = [row for row, kept in zip(self.found[address], valid, strict=True) if kept]
+        return np.stack([row for row in rows if row is not None])
+
+
+def read_transformer(
+    folder: Path,
+    addresses: Mapping[str, str],
+    sources: Sequence[Sentence],
+    targets: Sequence[Sentence] | None = None,
+    how: str = "last",
+) -> Rows:
+    """Words' values in a transformers model; `addresses` give each layer's grid."""
+    import transformers
+
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    model = transformers.AutoModel.from_pretrained(folder).eval()
+    rows = Rows({})
+    for at, source in enumerate(sources):
+        ids, spans = _tokens(tokenizer, source)
+        by_grid = {"source": (spans, source)}
+        extra = {}
+        if model.config.is_encoder_decoder:
+            labels, its = _tokens(tokenizer, targets[at]) if targets else ([], [])
+            start = model.config.decoder_start_token_id
+            extra = {"decoder_input_ids": torch.tensor([[start, *labels[:-1]]])}
+            if targets:
+                by_grid["target"] = ([(0, 0), *its[:-1]], targets[at])
+        seen = passed(model, addresses, torch.tensor([ids]), **extra)
+        for address, grid in addresses.items():
+            spans, sentence = by_grid[grid]
+            rows.add(address, seen[address][0][0], spans, sentence.spans, how)
+    return rows
+
+
+def _tokens(tokenizer: Any, sentence: Sentence) -> tuple[list[int], list[Span]]:
+    """Ids, and the characters of each; none for special ones."""
+    found = tokenizer(sentence.text, return_offsets_mapping=True, return_special_tokens_mask=True)
+    marked = zip(found["offset_mapping"], found["special_tokens_mask"], strict=True)
+    return found["input_ids"], [(0, 0) if special else tuple(span) for span, special in marked]
+
+
+# How many characters, from which on, the middle of what a position sees.
+COVERS = {"embed": (0, 1), "same": (0, 1), "pool": (0, 2), "strided": (0, 4), "lstm": (0, 1), "cell": (0, 1)}
+
+
+def read_characters(
+    module: nn.Module, addresses: Sequence[str], sources: Sequence[Sentence], how: str = "last"
+) -> Rows:
+    """Words' values in one of the networks over characters."""
+    rows = Rows({})
+    for sentence in sources:
+        seen = passed(module, addresses, character_ids(sentence.text)[None])
+        for address in addresses:
+            calls = seen[address]
+            # One row alone: channels come first out of a convolution, and a cell's calls are the positions.
+            states = torch.stack([call[0] for call in calls]) if address == "cell" else calls[0][0]
+            states = states.T if address in ("same", "pool", "strided") else states
+            first, size = COVERS[address]
+            spans = [(first + size * j, first + size * (j + 1)) for j in range(len(states))]
+            rows.add(address, states, spans, sentence.spans, how)
+    return rows
+
+
+# A network whose units are concepts.
+
+
+class Marks:
+    """Words as rows of marks: is it `the`, is it `to` before a verb, its place, and noise that the text determines."""
+
+    def __init__(self, infinitive: Mapping[str, Sequence[bool]]) -> None:
+        self.infinitive = infinitive
+
+    def encode(self, texts: Sequence[Text]) -> Encoded:
+        rows = torch.zeros(len(texts), max(text.n_sites for text in texts), 6)
+        for row, text in enumerate(texts):
+            # A text that is not of the corpus is only there to find the layers.
+            infinitive = self.infinitive.get(text.text, [False] * text.n_sites)
+            noise = torch.from_numpy(np.random.default_rng(list(text.text.encode())).normal(size=(text.n_sites, 3)))
+            for place, word in enumerate(text.words):
+                marks = [word.lower() == "the", infinitive[place], place]
+                rows[row, place] = torch.tensor([*map(float, marks), *noise[place]])
+        return Encoded(spans=[list(text.spans) for text in texts], args=(rows,))
+
+
+class Planted(nn.Module):
+    """Unit 0 is `the`, unit 1 `to` before a verb, unit 2 falls with the place, unit 3 is noise; all are noisy."""
+
+    def __init__(self, infinitive: Mapping[str, Sequence[bool]]) -> None:
+        super().__init__()
+        self.units = nn.Linear(6, 4, bias=False)
+        self.adapter = Marks(infinitive)
+        weights = [[5, 0, 0, 1, 0, 0], [0, 5, 0, 0, 1, 0], [0, 0, -2, 0, 0, 1], [0, 0, 0, 1, 1, 1]]
+        with torch.no_grad():
+            self.units.weight.copy_(torch.tensor(weights))
+
+    def forward(self, marks: torch.Tensor) -> torch.Tensor:
+        out: torch.Tensor = self.units(marks)
+        return out

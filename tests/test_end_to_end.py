@@ -1,0 +1,520 @@
+"""From a model and a corpus to an opened atlas, family by family, against plain loops over one sentence at a time."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import random
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import average_precision_score, roc_auc_score
+
+import unitscope
+from unitscope.atlas import Atlas
+from unitscope.measures import parse_measures
+
+HERE = Path(__file__).parent
+
+
+def loaded(name: str, path: Path) -> Any:
+    """A module of the tests, importable by name from then on."""
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+families = loaded("families", HERE / "families.py")
+checkpoint = loaded("models_conftest", HERE / "models" / "conftest.py").checkpoint
+
+
+@dataclass(frozen=True)
+class Family:
+    """What is asked of a model, and the layers that it should come to: (address, width, grid) in order."""
+
+    layers: list[str]
+    expected: list[tuple[str, int, str]]
+    corpus: str = "conllu"
+    settings: tuple[tuple[str, Any], ...] = ()
+    dropped: tuple[str, ...] = ()
+    """Forms that the model has no position for, always or sometimes."""
+
+
+def source(*layers: tuple[str, int]) -> list[tuple[str, int, str]]:
+    return [(address, width, "source") for address, width in layers]
+
+
+T5_LAYERS = [
+    "encoder.block.[01]",
+    "*coder.block.1.*.wo@in",
+    "decoder.block.0",
+    "decoder.block.1.*.EncDecAttention.o@in",
+]
+T5 = [
+    ("encoder.block.0", 16, "source"),
+    ("encoder.block.1.layer.1.DenseReluDense.wo@in", 24, "source"),
+    ("encoder.block.1", 16, "source"),
+    ("decoder.block.0", 16, "target"),
+    ("decoder.block.1.layer.1.EncDecAttention.o@in", 16, "target"),
+    ("decoder.block.1.layer.2.DenseReluDense.wo@in", 24, "target"),
+]
+MARIAN_LAYERS = ["encoder.layers.*.fc2@in", "decoder.layers.[01]", "decoder.layers.1.fc2@in"]
+MARIAN = [
+    ("encoder.layers.0.fc2@in", 24, "source"),
+    ("encoder.layers.1.fc2@in", 24, "source"),
+    ("decoder.layers.0", 16, "target"),
+    ("decoder.layers.1.fc2@in", 20, "target"),
+    ("decoder.layers.1", 16, "target"),
+]
+FAMILIES = {
+    "bert": Family(
+        ["encoder.layer.[02]", "encoder.layer.*.intermediate", "encoder.layer.1.attention.output.dense@in"],
+        source(
+            ("encoder.layer.0.intermediate", 24),
+            ("encoder.layer.0", 16),
+            ("encoder.layer.1.attention.output.dense@in", 16),
+            ("encoder.layer.1.intermediate", 24),
+            ("encoder.layer.2.intermediate", 24),
+            ("encoder.layer.2", 16),
+        ),
+        settings=(("baselines", ["untrained", "rotation"]),),
+        dropped=(families.INVISIBLE,),
+    ),
+    "gpt2": Family(
+        ["h.*.mlp.act", "h.1", "ln_f", "h.2.attn.c_proj@in"],
+        source(
+            ("h.0.mlp.act", 64),
+            ("h.1.mlp.act", 64),
+            ("h.1", 16),
+            ("h.2.attn.c_proj@in", 16),
+            ("h.2.mlp.act", 64),
+            ("ln_f", 16),
+        ),
+    ),
+    "llama": Family(
+        ["layers.*.mlp.down_proj@in", "layers.[12].self_attn.o_proj@in", "layers.?", "norm"],
+        source(
+            ("layers.0.mlp.down_proj@in", 24),
+            ("layers.0", 16),
+            ("layers.1.self_attn.o_proj@in", 16),
+            ("layers.1.mlp.down_proj@in", 24),
+            ("layers.1", 16),
+            ("layers.2.self_attn.o_proj@in", 16),
+            ("layers.2.mlp.down_proj@in", 24),
+            ("layers.2", 16),
+            ("norm", 16),
+        ),
+    ),
+    "fnet": Family(
+        ["encoder.layer.[01]", "encoder.layer.1.intermediate"],
+        source(("encoder.layer.0", 16), ("encoder.layer.1.intermediate", 24), ("encoder.layer.1", 16)),
+        dropped=(families.INVISIBLE,),
+    ),
+    "t5 pairs": Family(T5_LAYERS, T5, corpus="pairs"),
+    "t5 copy": Family(T5_LAYERS, T5, settings=(("target", "copy"),)),
+    "marian pairs": Family(MARIAN_LAYERS, MARIAN, corpus="pairs"),
+    "marian copy": Family(MARIAN_LAYERS, MARIAN, settings=(("target", "copy"),)),
+    "convolutions": Family(
+        ["same", "pool", "strided"], source(("same", 12), ("pool", 12), ("strided", 10)), dropped=(".",)
+    ),
+    "lstm": Family(["lstm"], source(("lstm", 12))),
+    "cells": Family(["cell"], source(("cell", 7))),
+    "llama mean": Family(
+        ["layers.*.mlp.down_proj@in"],
+        source(*((f"layers.{n}.mlp.down_proj@in", 24) for n in range(3))),
+        settings=(("resample", "mean"), ("batch_size", 7), ("seed", 3)),
+    ),
+    "bert mean": Family(
+        ["encoder.layer.1", "encoder.layer.1.intermediate"],
+        source(("encoder.layer.1.intermediate", 24), ("encoder.layer.1", 16)),
+        settings=(("resample", "mean"),),
+        dropped=(families.INVISIBLE,),
+    ),
+    "lstm mean": Family(["lstm"], source(("lstm", 12)), settings=(("resample", "mean"),)),
+}
+OWN = ("convolutions", "lstm", "cells")
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("end-to-end")
+
+
+@pytest.fixture(scope="session")
+def texts() -> list[Any]:
+    return list(families.sentences())
+
+
+@pytest.fixture(scope="session")
+def corpora(folder: Path, texts: list[Any]) -> dict[str, Path]:
+    return {
+        "conllu": families.write_conllu(folder / "small.conllu", texts),
+        "pairs": families.write_pairs(folder / "small.tsv", texts, turned(texts)),
+    }
+
+
+def turned(texts: list[Any]) -> list[Any]:
+    """Every sentence's partner in the corpus of pairs."""
+    return [*texts[7:], *texts[:7]]
+
+
+@pytest.fixture(scope="session")
+def mapped(folder: Path, corpora: dict[str, Path], checkpoint: Callable[[str], Path]) -> Callable[[str], Atlas]:
+    """The atlas of a family, made once."""
+    made: dict[str, Atlas] = {}
+
+    def make(name: str) -> Atlas:
+        if name not in made:
+            family = FAMILIES[name]
+            made[name] = unitscope.map(
+                model_of(name, checkpoint),
+                str(corpora[family.corpus]),
+                out=folder / name.replace(" ", "-"),
+                layers=family.layers,
+                workers=1,
+                **dict(family.settings),
+            )
+        return made[name]
+
+    return make
+
+
+def model_of(name: str, checkpoint: Callable[[str], Path]) -> str:
+    kind = name.split()[0]
+    return f"python:families:{kind}" if kind in OWN else str(checkpoint(kind))
+
+
+@pytest.fixture(scope="session")
+def observed(texts: list[Any], checkpoint: Callable[[str], Path]) -> Callable[[str], Any]:
+    """What a plain loop over the model finds for a family's layers."""
+    found: dict[str, Any] = {}
+
+    def observe(name: str) -> Any:
+        if name not in found:
+            family, kind = FAMILIES[name], name.split()[0]
+            grids = {address: grid for address, _, grid in family.expected}
+            how = dict(family.settings).get("resample", "last")
+            if kind in OWN:
+                found[name] = families.read_characters(getattr(families, kind)(), list(grids), texts, how)
+            else:
+                targets = turned(texts) if family.corpus == "pairs" else texts
+                given = targets if "target" in grids.values() else None
+                found[name] = families.read_transformer(checkpoint(kind), grids, texts, given, how)
+        return found[name]
+
+    return observe
+
+
+def on_grid(name: str, grid: str) -> list[str]:
+    return [address for address, _, its in FAMILIES[name].expected if its == grid]
+
+
+def sites(name: str, grid: str, texts: list[Any]) -> list[tuple[Any, int]]:
+    """All words of a grid in reading order, as (sentence, place)."""
+    read = turned(texts) if grid == "target" and FAMILIES[name].corpus == "pairs" else texts
+    return [(sentence, place) for sentence in read for place in range(len(sentence.words))]
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_the_atlas_is_whole_and_has_the_layers_asked_for(mapped: Callable[[str], Atlas], name: str) -> None:
+    atlas = Atlas.open(mapped(name).path)
+    atlas.verify()
+    layers = [(each["address"], each["width"], each["grid"]) for each in atlas.manifest["study"]["layers"]]
+    assert layers == FAMILIES[name].expected
+    assert atlas.layers == [address for address, _, _ in layers]
+    per_layer = atlas.sql(
+        "select layer, count(*) as n, count(distinct unit) as d, max(unit) as m from units group by layer"
+    )
+    assert {(row["layer"], row["n"], row["d"], row["m"] + 1) for row in per_layer} == {
+        (address, width, width, width) for address, width, _ in layers
+    }
+    assert not atlas.path.with_name(f"{atlas.path.name}.partial").exists()
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_every_score_is_within_its_measures_bounds(mapped: Callable[[str], Atlas], name: str) -> None:
+    atlas = mapped(name)
+    measures = {measure.key: measure for measure in parse_measures(["all"])}
+    assert set(atlas.manifest["measures"]) == set(measures)
+    n_of = {(row["grid"], row["concept"]): row["n"] for row in atlas.concepts()}
+    for address, width, grid in FAMILIES[name].expected:
+        concepts = atlas.concept_names(address)
+        there = np.array([n_of[grid, concept] > 0 for concept in concepts])
+        for key, measure in measures.items():
+            scores = atlas.scores(key, address)
+            assert scores.shape == (width, len(concepts))
+            assert not np.isnan(scores[:, there]).any(), (key, address)
+            low, high = measure.bounds
+            assert np.nanmin(scores) >= low
+            assert np.nanmax(scores) <= high
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_scores_equal_those_of_a_plain_loop(
+    mapped: Callable[[str], Atlas], observed: Callable[[str], Any], texts: list[Any], name: str
+) -> None:
+    atlas, rows, draw = mapped(name), observed(name), random.Random(name)
+    for grid in sorted({grid for _, _, grid in FAMILIES[name].expected}):
+        layers = on_grid(name, grid)
+        valid = rows.valid(layers)
+        assert atlas.manifest["grids"][grid]["sites"] == valid.sum()
+        kept = [site for site, here in zip(sites(name, grid, texts), valid, strict=True) if here]
+        for address in layers:
+            values = rows.values(address, valid).astype(np.float16).astype(np.float64)
+            concepts = atlas.concept_names(address)
+            plain = [at for at, concept in enumerate(concepts) if not concept.startswith("covariates")]
+            for concept in draw.sample(plain, 8):
+                mask = np.array([families.holds(concepts[concept], *site) for site in kept])
+                if not mask.any():
+                    continue
+                unit = draw.randrange(values.shape[1])
+                expected = roc_auc_score(mask, values[:, unit])
+                # A batch's rounding may tip a value to the next half-precision number.
+                assert atlas.scores("auroc", address)[unit, concept] == pytest.approx(expected, abs=1e-3)
+                precision = average_precision_score(mask, values[:, unit])
+                assert atlas.scores("average_precision", address)[unit, concept] == pytest.approx(precision, abs=0.01)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_units_and_their_clips_equal_those_of_a_plain_loop(
+    mapped: Callable[[str], Atlas], observed: Callable[[str], Any], texts: list[Any], name: str
+) -> None:
+    atlas, rows = mapped(name), observed(name)
+    for address, _, grid in FAMILIES[name].expected:
+        valid = rows.valid(on_grid(name, grid))
+        values = rows.values(address, valid)
+        units = atlas.units(address)
+        tolerance = {"rtol": 2e-3, "atol": 1e-3 * float(np.abs(values).max())}
+        found = {key: [row[key] for row in units] for key in ("mean", "sd", "least", "greatest", "status")}
+        np.testing.assert_allclose(found["mean"], values.mean(0), **tolerance)
+        np.testing.assert_allclose(found["sd"], values.std(0), **tolerance)
+        np.testing.assert_allclose(found["least"], values.min(0), **tolerance)
+        np.testing.assert_allclose(found["greatest"], values.max(0), **tolerance)
+        assert set(found["status"]) <= {"live", "dead"}
+        kept = [site for site, here in zip(sites(name, grid, texts), valid, strict=True) if here]
+        last = len(units) - 1
+        record = atlas.unit(f"{address}:{last}")
+        assert (record.row["layer"], record.row["unit"]) == (address, last)
+        assert [clip["rank"] for clip in record.clips] == list(range(1, 13))
+        np.testing.assert_allclose(
+            [clip["value"] for clip in record.clips], -np.sort(-values[:, last])[:12], **tolerance
+        )
+        value_at = {
+            (sentence.id, place): (sentence.words[place].form, value)
+            for (sentence, place), value in zip(kept, values[:, last].tolist(), strict=True)
+        }
+        for clip in record.clips:
+            if FAMILIES[name].corpus == "conllu":  # the ids of pairs are line numbers
+                word, value = value_at[clip["item"], clip["position"]]
+                assert (clip["word"], clip["group"]) == (word, clip["item"].partition("-")[0])
+                np.testing.assert_allclose(clip["value"], value, **tolerance)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_the_manifest_counts_items_sites_and_dropped_words(
+    mapped: Callable[[str], Atlas], observed: Callable[[str], Any], texts: list[Any], name: str
+) -> None:
+    atlas, rows, family = mapped(name), observed(name), FAMILIES[name]
+    run = json.loads((atlas.path / "run.json").read_text("utf-8"))
+    grids = sorted({grid for _, _, grid in family.expected})
+    assert list(atlas.manifest["grids"]) == grids
+    assert run["plan"]["items"] == len(texts)
+    n_dropped = 0
+    for grid in grids:
+        valid = rows.valid(on_grid(name, grid))
+        notes = atlas.manifest["grids"][grid]
+        forms = {
+            sentence.words[place].form
+            for (sentence, place), here in zip(sites(name, grid, texts), valid, strict=True)
+            if not here
+        }
+        assert forms >= set(family.dropped) if family.dropped else not forms
+        assert (notes["sites"], notes["sites_without_position"]) == (valid.sum(), (~valid).sum())
+        assert notes["sites_a"] + notes["sites_b"] == notes["sites"]
+        assert abs(notes["sites_a"] - notes["sites_b"]) < 0.05 * notes["sites"]
+        assert (notes["groups"], notes["blocks"]) == (families.N_DOCUMENTS, families.N_DOCUMENTS)
+        assert notes["concepts"] == len(atlas.concept_names(on_grid(name, grid)[0]))
+        n_dropped += int((~valid).sum())
+    counts = atlas.manifest["notes"]["counts"]
+    assert counts == {"dropped_words": n_dropped, "truncated_items": 0, "truncated_words": 0, "windowed_items": 0}
+
+
+@pytest.mark.parametrize("name", ["bert", "t5 copy", "lstm"])
+def test_units_matches_and_queries_agree(mapped: Callable[[str], Atlas], name: str) -> None:
+    atlas = mapped(name)
+    matches = atlas.matches()
+    assert matches
+    assert [row["score"] for row in matches] == sorted((row["score"] for row in matches), reverse=True)
+    assert all(0.5 < row["score"] <= 1 and row["q"] < 0.05 and row["n"] >= 20 for row in matches)
+    for layer in atlas.layers:
+        assert atlas.matches(layer=layer) == [row for row in matches if row["layer"] == layer]
+    record = atlas.unit(f"{matches[0]['layer']}:{matches[0]['unit']}")
+    assert matches[0] in record.matches
+    assert record.row["n_matches"] == sum(row["measure"] == "auroc" for row in record.matches) >= 1
+    assert record.matches[0]["concept"] == record.row["concept"]
+    assert atlas.sql("select count(*) as n from matches where measure = ?", ["auroc"]) == [{"n": len(matches)}]
+    for layer in atlas.layers:
+        counts = atlas.summary["trained"][layer]
+        rows = atlas.units(layer)
+        assert counts["units"] == len(rows)
+        assert counts["reported"] == sum(row["kind"] is not None for row in rows)
+        for kind in ("contextual", "lexical", "positional"):
+            assert counts[kind] == sum(row["kind"] == kind for row in rows)
+    n = {row["concept"]: row["n"] for row in atlas.concepts() if row["grid"] == "source"}
+    assert n["upos:NOUN"] > n["feats:Number=Plur"] > 0
+
+
+def test_a_concept_whose_sites_were_all_dropped_is_kept_and_never_tested(mapped: Callable[[str], Atlas]) -> None:
+    atlas = mapped("bert")
+    (row,) = atlas.sql("select * from concepts where concept = 'upos:SYM'")
+    assert (row["n"], row["eligible"]) == (0, False)
+    at = atlas.concept_names("encoder.layer.0").index("upos:SYM")
+    assert np.isnan(atlas.scores("auroc", "encoder.layer.0")[:, at]).all()
+    assert not atlas.sql("select * from tests where concept = 'upos:SYM'")
+
+
+def test_baselines_of_bert(mapped: Callable[[str], Atlas]) -> None:
+    atlas = mapped("bert")
+    assert list(atlas.summary) == ["trained", "untrained", "rotation"] or set(atlas.summary) == {
+        "trained",
+        "untrained",
+        "rotation",
+    }
+    tables = {variant: atlas.table(f"baselines/{variant}.units").to_pylist() for variant in ("untrained", "rotation")}
+    tables["trained"] = atlas.sql("select * from units")
+    for rows in tables.values():
+        assert {(row["layer"], row["unit"]) for row in rows} == {
+            (address, unit) for address, width, _ in FAMILIES["bert"].expected for unit in range(width)
+        }
+    least = {name: [row["least"] for row in rows] for name, rows in tables.items()}
+    assert least["trained"] != least["rotation"] != least["untrained"]
+    # A rotation keeps the sum of all units' variances.
+    for layer in atlas.layers:
+        total = {
+            name: sum(row["sd"] ** 2 + row["mean"] ** 2 for row in rows if row["layer"] == layer)
+            for name, rows in tables.items()
+        }
+        assert total["rotation"] == pytest.approx(total["trained"], rel=2e-3)
+        assert total["untrained"] != pytest.approx(total["trained"], rel=2e-3)
+    bars = {row["layer"]: row["untrained_p99"] for row in atlas.matches()}
+    for layer, bar in bars.items():
+        assert bar == pytest.approx(atlas.summary["untrained"][layer]["within_form_position_p99"], abs=1e-6)
+
+
+def test_gated_neurons_of_llama_by_hand(
+    mapped: Callable[[str], Atlas], checkpoint: Callable[[str], Path], texts: list[Any]
+) -> None:
+    import transformers
+
+    model = transformers.AutoModel.from_pretrained(checkpoint("llama")).eval()
+    rows = families.read_transformer(
+        checkpoint("llama"), {"layers.1.mlp.gate_proj@in": "source", "layers.1.self_attn.o_proj": "source"}, texts
+    )
+    given = torch.from_numpy(
+        rows.values("layers.1.mlp.gate_proj@in", np.ones(len(rows.found["layers.1.mlp.gate_proj@in"]), bool))
+    )
+    mlp = model.layers[1].mlp
+    with torch.no_grad():
+        neurons = (torch.nn.functional.silu(mlp.gate_proj(given)) * mlp.up_proj(given)).numpy()
+    for name in ("llama",):
+        means = [row["mean"] for row in mapped(name).units("layers.1.mlp.down_proj@in")]
+        np.testing.assert_allclose(means, neurons.mean(0), atol=1e-3 * float(np.abs(neurons).max()))
+    heads = {each["address"]: each for each in mapped("llama").manifest["study"]["layers"]}[
+        "layers.1.self_attn.o_proj@in"
+    ]
+    assert (heads["role"], heads["n_heads"]) == ("attention heads", 4)
+
+
+def test_a_long_item_is_cut_or_read_through_windows(
+    folder: Path, texts: list[Any], checkpoint: Callable[[str], Path]
+) -> None:
+    words = [word for sentence in texts[:20] for word in sentence.words if word.form != families.INVISIBLE]
+    long = families.laid_out("long", "d99", words)
+    corpus = families.write_conllu(folder / "long.conllu", [*texts, long])
+    atlases = {
+        how: unitscope.map(
+            str(checkpoint("bert")),
+            str(corpus),
+            out=folder / f"long-{how}",
+            layers=["encoder.layer.0"],
+            concepts=["upos"],
+            measures=["auroc"],
+            long_items=how,
+            workers=1,
+        )
+        for how in ("window", "truncate")
+    }
+    n_invisible = sum(word.form == families.INVISIBLE for sentence in texts for word in sentence.words)
+    n_sites = sum(len(sentence.words) for sentence in [*texts, long])
+    counts = {how: atlas.manifest["notes"]["counts"] for how, atlas in atlases.items()}
+    none = {"dropped_words": n_invisible, "truncated_items": 0, "truncated_words": 0, "windowed_items": 0}
+    assert counts["window"] == none | {"windowed_items": 1}
+    # The longest row has 64 positions, two of them special; a word is kept where all of its own are before that.
+    import transformers
+
+    tokenizer = transformers.AutoTokenizer.from_pretrained(checkpoint("bert"))
+    before = np.cumsum([len(tokenizer(word.form, add_special_tokens=False)["input_ids"]) for word in words])
+    n_cut = int((before > 62).sum())
+    assert 0 < n_cut < len(words)
+    assert counts["truncate"] == none | {"truncated_items": 1, "truncated_words": n_cut}
+    for how, n_missing in (("window", n_invisible), ("truncate", n_invisible + n_cut)):
+        grid = atlases[how].manifest["grids"]["source"]
+        assert (grid["sites"], grid["sites_without_position"]) == (n_sites - n_missing, n_missing)
+
+
+def test_atlases_of_two_sets_of_layers_merge_into_that_of_one_run(
+    mapped: Callable[[str], Atlas], corpora: dict[str, Path], checkpoint: Callable[[str], Path], tmp_path: Path
+) -> None:
+    from unitscope.merge import merge
+
+    whole = mapped("gpt2")
+    for number in (0, 1):
+        unitscope.map(
+            str(checkpoint("gpt2")), str(corpora["conllu"]), out=tmp_path / str(number), layers=whole.layers[number::2]
+        )
+    assert contents(merge([tmp_path / "1", tmp_path / "0"], tmp_path / "m")) == contents(whole)
+
+
+def contents(atlas: Atlas) -> dict[str, bytes]:
+    """Bytes of every file but run.json."""
+    files = sorted(path for path in atlas.path.rglob("*") if path.is_file() and path.name != "run.json")
+    return {path.relative_to(atlas.path).as_posix(): path.read_bytes() for path in files}
+
+
+def test_encoder_and_decoder_merge_into_one_run_up_to_rounding(
+    mapped: Callable[[str], Atlas], corpora: dict[str, Path], checkpoint: Callable[[str], Path], tmp_path: Path
+) -> None:
+    from unitscope.merge import merge
+
+    whole = mapped("t5 pairs")
+    for grid in ("source", "target"):
+        layers = on_grid("t5 pairs", grid)
+        unitscope.map(str(checkpoint("t5")), str(corpora["pairs"]), out=tmp_path / grid, layers=layers, workers=1)
+    merged = merge([tmp_path / "target", tmp_path / "source"], tmp_path / "m")
+    merged.verify()
+    assert merged.layers == whole.layers
+    assert merged.manifest["grids"] == whole.manifest["grids"]
+    assert merged.manifest["notes"]["counts"] == whole.manifest["notes"]["counts"]
+    assert merged.concepts() == whole.concepts()
+    for layer in whole.layers:
+        np.testing.assert_allclose(merged.scores("auroc", layer), whole.scores("auroc", layer), atol=1e-3)
+
+
+def test_live_objects_give_the_same_atlas(
+    mapped: Callable[[str], Atlas], corpora: dict[str, Path], checkpoint: Callable[[str], Path], tmp_path: Path
+) -> None:
+    family = FAMILIES["bert mean"]
+    model = unitscope.load_model(str(checkpoint("bert")))
+    corpus = unitscope.load_corpus(str(corpora["conllu"]))
+    atlas = unitscope.map(model, corpus, out=tmp_path / "a", layers=family.layers, **dict(family.settings))
+    assert contents(atlas) == contents(mapped("bert mean"))
