@@ -33,15 +33,13 @@ from contextlib import chdir, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
-for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ.setdefault(_name, "1")
-os.environ |= {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", "COLUMNS": "120", "NO_COLOR": "1"}
-
 ROOT = Path(__file__).resolve().parent.parent
 BLOCK = re.compile(r"(?:^<!-- *(?P<note>[^\n]*?) *-->\n)?^```(?P<language>\w*)\n(?P<body>.*?)^```$", re.M | re.S)
 LINK = re.compile(r"(?<!!)\[[^\]\[]*\]\(([^)\s]+)\)|!\[[^\]]*\]\(([^)\s]+)\)|<img [^>]*src=\"([^\"]+)\"")
 HEADING = re.compile(r"^#{1,6} +(.*?) *$", re.M)
 PROGRAM = "unitscope"
+ENVIRONMENT = {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", "COLUMNS": "120", "NO_COLOR": "1"}
+ENVIRONMENT |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
 @dataclass(frozen=True)
@@ -219,6 +217,7 @@ def main() -> int:
     parser.add_argument("--page", help="only this page, by a part of its path")
     parser.add_argument("--keep", action="store_true", help="keep the folders that pages ran in")
     arguments = parser.parse_args()
+    os.environ |= ENVIRONMENT
     # A tiny model needs no worker processes, whose start would take most of the time.
     os.cpu_count = lambda: 1
     started = time.monotonic()

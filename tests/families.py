@@ -45,7 +45,7 @@ class Sentence:
 
 
 def sentences(seed: int = 11) -> list[Sentence]:
-    """300 sentences in 60 documents; `cat`, `dog`, `mat`, `tail` are nouns and verbs, `long` is adjective and adverb."""
+    """300 sentences in 60 documents; `cat`, `dog`, `tail`, `mats` are nouns and verbs, `long` adjective and adverb."""
     draw = random.Random(seed)
     found = []
     for document in range(N_DOCUMENTS):
@@ -350,6 +350,10 @@ def read_characters(
 
 # A network whose units are concepts.
 
+N_PLANTED = 12
+PLACES = (2, *range(4, N_PLANTED))
+"""Units that say nothing but the place."""
+
 
 class Marks:
     """Words as rows of marks: is it `the`, is it `to` before a verb, its place, and noise that the text determines."""
@@ -358,27 +362,31 @@ class Marks:
         self.infinitive = infinitive
 
     def encode(self, texts: Sequence[Text]) -> Encoded:
-        rows = torch.zeros(len(texts), max(text.n_sites for text in texts), 6)
+        rows = torch.zeros(len(texts), max(text.n_sites for text in texts), 3 + N_PLANTED)
         for row, text in enumerate(texts):
+            n = text.n_sites
             # A text that is not of the corpus is only there to find the layers.
-            infinitive = self.infinitive.get(text.text, [False] * text.n_sites)
-            noise = torch.from_numpy(np.random.default_rng(list(text.text.encode())).normal(size=(text.n_sites, 3)))
-            for place, word in enumerate(text.words):
-                marks = [word.lower() == "the", infinitive[place], place]
-                rows[row, place] = torch.tensor([*map(float, marks), *noise[place]])
+            infinitive = self.infinitive.get(text.text, [False] * n)
+            rows[row, :n, 0] = torch.tensor([float(word.lower() == "the") for word in text.words])
+            rows[row, :n, 1] = torch.tensor([float(mark) for mark in infinitive])
+            rows[row, :n, 2] = torch.arange(n)
+            noise = np.random.default_rng(list(text.text.encode())).normal(size=(n, N_PLANTED))
+            rows[row, :n, 3:] = torch.from_numpy(noise)
         return Encoded(spans=[list(text.spans) for text in texts], args=(rows,))
 
 
 class Planted(nn.Module):
-    """Unit 0 is `the`, unit 1 `to` before a verb, unit 2 falls with the place, unit 3 is noise; all are noisy."""
+    """Unit 0 is `the`, unit 1 `to` before a verb, unit 3 nothing, all others fall with the place; each with noise."""
 
     def __init__(self, infinitive: Mapping[str, Sequence[bool]]) -> None:
         super().__init__()
-        self.units = nn.Linear(6, 4, bias=False)
+        self.units = nn.Linear(3 + N_PLANTED, N_PLANTED, bias=False)
         self.adapter = Marks(infinitive)
-        weights = [[5, 0, 0, 1, 0, 0], [0, 5, 0, 0, 1, 0], [0, 0, -2, 0, 0, 1], [0, 0, 0, 1, 1, 1]]
+        marks = torch.zeros(N_PLANTED, 3)
+        marks[0, 0], marks[1, 1] = 5, 5
+        marks[list(PLACES), 2] = -2
         with torch.no_grad():
-            self.units.weight.copy_(torch.tensor(weights))
+            self.units.weight.copy_(torch.cat([marks, torch.eye(N_PLANTED)], dim=1))
 
     def forward(self, marks: torch.Tensor) -> torch.Tensor:
         out: torch.Tensor = self.units(marks)

@@ -185,7 +185,9 @@ def test_progress_is_told_for_every_step(tiny_model: Path, tiny_corpus: Path, tm
         progress=lambda *each: told.append(each),
     )
     labels = list(dict.fromkeys(label for label, _, _ in told))
-    assert labels == [
+    assert labels[0] == "reading the corpus"
+    assert told[0][1] <= 180
+    assert labels[1:] == [
         "running the model (trained)",
         "scoring units (trained)",
         "checking resampling (trained)",
@@ -193,7 +195,7 @@ def test_progress_is_told_for_every_step(tiny_model: Path, tiny_corpus: Path, tm
         "scoring units (rotation)",
         "writing the atlas",
     ]
-    for label in labels:
+    for label in labels[1:]:
         steps = [(done, total) for each, done, total in told if each == label]
         assert steps == [(done, steps[0][1]) for done in range(steps[0][1] + 1)]
 

@@ -42,7 +42,7 @@ def test_a_falling_unit_without_interval_or_baseline_in_words() -> None:
     assert demo.sentence({**ROW, **changed}) == (
         "encoder.layer.3.intermediate:1203 falls on words tagged '[bold]' (x\ufffd): AUROC .98 (no interval: too few "
         "effective groups), within word form .90, within form and position .88, q = .030, n = 1,062; mere word form "
-        "explains 61 % of its variance."
+        "explains 61 % of its variance. It is lowest at May, July."
     )
 
 

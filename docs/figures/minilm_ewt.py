@@ -90,8 +90,11 @@ def concepts(atlas: Atlas) -> str:
         f"group by concept order by units desc, concept limit {N_CONCEPTS}"
     )
     rows = [
-        [f"`{clean(row['concept'])}`", count(row["units"]), count(row["layers"])]
-        + [effect(row["middle"]), effect(row["greatest"])]
+        [
+            f"`{clean(row['concept'])}`",
+            *(count(row[name]) for name in ("units", "layers")),
+            *(effect(row[name]) for name in ("middle", "greatest")),
+        ]
         for row in found
     ]
     return markdown(["concept", "units", "layers", "median effect", "greatest effect"], rows)

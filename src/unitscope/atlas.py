@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 SCHEMA = 1
 KINDS = ("contextual", "lexical", "positional")
 MANIFEST, CHECKSUMS, RUN = "manifest.json", "checksums.json", "run.json"
-TABLES = ("units", "tests", "matches", "concepts", "clips")
+TABLES = ("units", "tests", "matches", "concepts", "clips", "clips_low")
 Row = dict[str, Any]
 
 
@@ -78,14 +78,14 @@ class Atlas:
         return summary
 
     def table(self, name: str) -> pyarrow.Table:
-        """A whole table as pyarrow: `units`, `tests`, `matches`, `concepts`, `clips`, `baselines/untrained.units`..."""
+        """A whole table as pyarrow: `units`, `tests`, `matches`, `concepts`, `clips`, `clips_low`, `baselines/untrained.units`..."""
         from pyarrow import parquet
 
         self._check(f"{name}.parquet")
         return parquet.read_table(self.path / f"{name}.parquet")
 
     def sql(self, query: str, parameters: Sequence[Any] = ()) -> list[Row]:
-        """Rows of a DuckDB query over the views `units`, `tests`, `matches`, `concepts`, `clips`.
+        """Rows of a DuckDB query over the views `units`, `tests`, `matches`, `concepts`, `clips`, `clips_low`.
 
         Raises StoreError when the query makes no sense.
         """
@@ -150,8 +150,11 @@ class Atlas:
         matches = self.sql(
             "select * from matches where layer = ? and unit = ? order by slot, measure <> 'auroc', measure", key
         )
-        clips = self.sql("select * from clips where layer = ? and unit = ? order by rank", key)
-        return UnitRecord(address, found[0], tuple(matches), tuple(clips))
+        ends = [
+            tuple(self.sql(f"select * from {end} where layer = ? and unit = ? order by rank", key))
+            for end in ("clips", "clips_low")
+        ]
+        return UnitRecord(address, found[0], tuple(matches), *ends)
 
     def scores(self, measure: str, layer: str) -> NDArray[np.float32]:
         """Unsplit scores [U, C] of a layer under a measure's key; columns as `concept_names(layer)`."""
@@ -205,12 +208,13 @@ class Atlas:
 
 @dataclass(frozen=True)
 class UnitRecord:
-    """One unit: its row, its reported matches (a row a measure), its highest sites."""
+    """One unit: its row, its reported matches (a row a measure), its highest and its lowest sites."""
 
     address: str
     row: Row
     matches: tuple[Row, ...]
     clips: tuple[Row, ...]
+    clips_low: tuple[Row, ...]
 
 
 def _literal(path: Path) -> str:

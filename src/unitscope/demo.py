@@ -125,7 +125,8 @@ def sentence(row: Row) -> str:
     q = chance(row["q"])
     told += f", q {q[0]} {q[1:]}" if q.startswith("<") else f", q = {q}"
     told += f", n = {count(row['n'])}; mere word form explains {share(row['share_form'])} of its variance."
-    return told + (f" It is highest at {listed(row['words'])}." if row["sign"] > 0 and row["words"] else "")
+    end = "highest" if row["sign"] > 0 else "lowest"
+    return told + (f" It is {end} at {listed(row['words'])}." if row["words"] else "")
 
 
 def plain_name(concept: str) -> str:

@@ -111,7 +111,8 @@ class _Merge:
         evidence = {variant: self.evidence(variant) for variant in self.study.variants}
         smallest = min(atlas.summary["trained"]["all"]["smallest_q"] for atlas in self.atlases)
         summary = conclude(self.study, measures, evidence, smallest, folder)
-        write_table(folder / "clips.parquet", self.by_layer("clips"))
+        for end in ("clips", "clips_low"):
+            write_table(folder / f"{end}.parquet", self.by_layer(end))
         write_table(folder / "concepts.parquet", self.concepts())
         for measure in measures:
             self.scores(measure.key, folder / "scores" / f"{measure.key}.safetensors")

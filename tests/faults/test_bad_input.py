@@ -183,7 +183,7 @@ def test_no_such_corpus(corpus: str, make: Map, tmp_path: Path) -> None:
 def test_the_least_of_corpora_gives_an_atlas(make: Map, tmp_path: Path) -> None:
     atlas = make(tmp_path / "atlas", corpus=Made(("a", "", "the", "a")), concepts=["words:1"])
     atlas.verify()
-    assert atlas.summary["all" if "all" in atlas.summary else "trained"]["mix"]["units"] == 12
+    assert atlas.summary["trained"]["mix"]["units"] == 12
     assert atlas.summary["trained"]["all"]["tested"] == 0
     assert atlas.matches() == []
 
@@ -319,7 +319,8 @@ def test_units_of_every_kind_are_counted(odd: Atlas) -> None:
 def test_units_that_are_no_numbers_have_no_statistics(odd: Atlas) -> None:
     for unit in (1, 2, 3, 6):
         row = odd.units()[unit]
-        assert [row[name] for name in ("mean", "sd", "least", "greatest", "share_form", "tested", "concept")] == [None] * 7
+        names = ("mean", "sd", "least", "greatest", "share_form", "tested", "concept", "threshold_upper")
+        assert [row[name] for name in names] == [None] * 8
         for measure in odd.manifest["measures"]:
             assert np.isnan(odd.scores(measure, "end")[unit]).all()
         assert odd.sql("select count(*) as n from matches where unit = ?", [unit]) == [{"n": 0}]

@@ -71,6 +71,15 @@ def test_probing_stays_within_the_network() -> None:
     assert feed.probe(SOURCE, 48).n_positions == 6
 
 
+def test_probing_characters_fills_up_with_blanks() -> None:
+    class Characters:
+        def encode(self, texts: Sequence[Text]) -> Encoded:
+            return Encoded(spans=[[(at, at + 1) for at in range(len(text.text))] for text in texts])
+
+    feed = EncodeFeed(Characters())
+    assert [feed.probe(SOURCE, n).n_positions for n in (3, 4, 17, 18, 137)] == [3, 4, 17, 18, 137]
+
+
 def test_words() -> None:
     words = Words()
     feed = EncodeFeed(words)

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn.utils.rnn import pack_sequence
 
-from unitscope.models.probe import Tap, _cover, elements, infer, trace
+from unitscope.models.probe import Tap, Trace, _cover, elements, infer, settle, trace
 
 
 class Give(nn.Module):
@@ -113,6 +113,21 @@ def test_strides_of_convolutions(kernel: int, stride: int, padding: int) -> None
     first, last = cover[1], cover[1] + stride - 1
     centre = (kernel - 1) / 2 - padding
     assert abs((first + last) / 2 - centre) <= max(1, stride / 2 + padding)
+
+
+@pytest.mark.parametrize("kernel", [2, 3, 4, 8])
+@pytest.mark.parametrize("stride", [2, 3, 4, 7, 10])
+@pytest.mark.parametrize("padding", [0, 1, 2])
+def test_offsets_are_exact_once_all_remainders_are_seen(kernel: int, stride: int, padding: int) -> None:
+    def run(b: int, t: int) -> Trace:
+        module = Holder(Give(lambda b, t: torch.zeros(b, 5, (t + 2 * padding - kernel) // stride + 1)))
+        return trace(module, (torch.zeros(b, t, dtype=torch.long),), {}, b, {"source": t})
+
+    base, long = run(2, 17), run(2, 137)
+    taps = infer(base, run(3, 17), {"source": long})
+    (tap,) = settle(taps, {"source": [base, long, *(run(2, 17 + k) for k in range(1, stride))]}).values()
+    # The middle one of the inputs that a position sees, less half a stride.
+    assert (tap.stride, tap.offset) == (stride, max(0, kernel - stride - 2 * padding) // 2)
 
 
 def test_strides_that_cannot_be_told_apart_are_not_guessed() -> None:

@@ -55,5 +55,6 @@ def hostile_atlas(tmp_path_factory: pytest.TempPathFactory, tiny_atlas: Path) ->
 
     rewrite(folder, "matches", judge)
     rewrite(folder, "clips", shout)
+    rewrite(folder, "clips_low", shout)
     rewrite(folder, "concepts", rename)
     return folder

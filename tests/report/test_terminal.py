@@ -121,7 +121,7 @@ def test_matches_show_every_number_with_its_name(hostile: Atlas) -> None:
         "prevalence 5.0 %",
         "n 1,812",
         "q <.001",
-        "highest at:",
+        f"{'highest' if row['sign'] > 0 else 'lowest'} at: ",
     ):
         assert part in text
     lonely = render(terminal.findings_list([{**row, "low": None, "high": None}]), 70)

@@ -255,6 +255,6 @@ def _cover(inputs: tuple[int, int], outputs: tuple[int, int]) -> tuple[int, int]
     if len(strides) != 1:
         return None
     stride = strides[0]
-    # What a convolution without padding leaves out is shared by both ends; a remainder is cut at the end (see `settle`).
+    # What a convolution without padding leaves out is shared by both ends; a remainder is cut at the end: see `settle`.
     surplus = min(length - stride * n for length, n in zip(inputs, outputs))
     return stride, surplus // 2 if stride == 1 else max(0, surplus) // 2

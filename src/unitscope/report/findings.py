@@ -22,7 +22,9 @@ _BY_KIND = ", ".join(f"count(*) filter (where kind = '{kind}') as {kind}" for ki
 def best_supported(
     atlas: Atlas, *, kind: str | None = None, layer: str | None = None, concept: str | None = None, top: int = 10
 ) -> list[Row]:
-    """Reported matches by what is left of them at worst, with `words` the unit is highest at and its `share_form`.
+    """Reported matches by what is left of them at worst, with the unit's `share_form` and `words`.
+
+    The words are those it is highest at, or lowest where it falls on the concept.
 
     A contextual match is worth the smaller of its interval's lower end and its effect within form at like positions,
     any other its interval's lower end; matches without an interval come after all others. Raises StoreError for an
@@ -45,18 +47,21 @@ def best_supported(
         "else coalesce(m.low, m.score) end desc, m.score desc, list_position(?, m.layer), m.unit limit ?",
         [*parameters, atlas.layers, top],
     )
-    examples = _examples(atlas, rows)
-    return [{**row, "words": examples.get((row["layer"], row["unit"]), [])} for row in rows]
+    examples = {
+        sign: _examples(atlas, [row for row in rows if row["sign"] == sign], table)
+        for sign, table in ((1, "clips"), (-1, "clips_low"))
+    }
+    return [{**row, "words": examples[row["sign"]].get((row["layer"], row["unit"]), [])} for row in rows]
 
 
-def _examples(atlas: Atlas, rows: Sequence[Row]) -> dict[tuple[str, int], list[str]]:
-    """The first different words of each unit's highest sites."""
+def _examples(atlas: Atlas, rows: Sequence[Row], table: str) -> dict[tuple[str, int], list[str]]:
+    """The first different words of each unit's sites in a table of clips."""
     if not rows:
         return {}
     units = sorted({(row["layer"], row["unit"]) for row in rows})
     marks = ", ".join(["(?, ?)"] * len(units))
     clips = atlas.sql(
-        f"select layer, unit, word from clips where (layer, unit) in (values {marks}) order by layer, unit, rank",
+        f"select layer, unit, word from {table} where (layer, unit) in (values {marks}) order by layer, unit, rank",
         [value for unit in units for value in unit],
     )
     found: dict[tuple[str, int], list[str]] = {}
@@ -193,4 +198,5 @@ def unit_view(atlas: Atlas, address: str) -> Row:
         "matches": list(record.matches),
         "tests": tested,
         "clips": list(record.clips),
+        "clips_low": list(record.clips_low),
     }

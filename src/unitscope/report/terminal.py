@@ -38,7 +38,7 @@ def legend(text: str = LEGEND) -> Text:
 
 
 def findings_list(rows: Sequence[Row], *, kind: bool = False) -> Listing:
-    """Matches with effect, interval, controlled effects, prevalence, n, q, and words the unit is highest at."""
+    """Matches with effect, interval, controlled effects, prevalence, n, q, and words the unit is strongest at."""
     bar = any(row["untrained_p99"] is not None for row in rows)
     columns = [
         Column("unit", lead=True, text=True),
@@ -51,7 +51,7 @@ def findings_list(rows: Sequence[Row], *, kind: bool = False) -> Listing:
         Column("prev.", "prevalence"),
         Column("n", "n"),
         Column("q", "q"),
-        Column("highest at", "highest at:", text=True, free=True),
+        Column("strongest at", text=True, free=True),
     ]
     table = []
     for row in rows:
@@ -67,10 +67,17 @@ def findings_list(rows: Sequence[Row], *, kind: bool = False) -> Listing:
                 share(row["prevalence"]),
                 count(row["n"]),
                 chance(row["q"]),
-                listed(row["words"]),
+                _examples(row),
             ]
         )
     return Listing(columns, table)
+
+
+def _examples(row: Row) -> str:
+    """Words at the end of its scale where the unit detects the concept."""
+    if not row["words"]:
+        return NOTHING
+    return f"{'highest' if row['sign'] > 0 else 'lowest'} at: {listed(row['words'])}"
 
 
 def auroc(row: Row, without: str) -> str:

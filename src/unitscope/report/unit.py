@@ -20,7 +20,7 @@ _NO_INTERVAL = "no interval: fewer than 10 effective groups"
 
 
 def unit(atlas: Atlas, address: str, *, top: int = 10) -> RenderableType:
-    """Everything about one unit; `top` highest words."""
+    """Everything about one unit; `top` highest words, and lowest where it falls on a concept."""
     view = findings.unit_view(atlas, address)
     parts: list[RenderableType] = [_head(view)]
     if view["status"] in ("live", "dead"):
@@ -37,6 +37,8 @@ def unit(atlas: Atlas, address: str, *, top: int = 10) -> RenderableType:
         parts += [heading("How much of it these concepts cover"), Text(covered)]
     if view["clips"]:
         parts += [heading("Where it is highest"), Sites(view["clips"][:top])]
+    if any(row["sign"] < 0 for row in reported):
+        parts += [heading("Where it is lowest"), Sites(view["clips_low"][:top])]
     return Group(*parts)
 
 

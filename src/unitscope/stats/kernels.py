@@ -170,8 +170,7 @@ def average_precision(rising: Keys, columns: Keys, indptr: Longs) -> Floats:
     n_units, n_sites = rising.shape
     n_concepts = indptr.shape[0] - 1
     found = np.full((2, n_units, n_concepts), np.nan)
-    per_above = np.empty(N_KEYS, np.float64)
-    per_below = np.empty(N_KEYS, np.float64)
+    share = np.empty((N_KEYS, 2), np.float64)  # one over the sites at or above a key, at or below it
     few = indptr[n_concepts] * 16 < n_sites
     for u in range(n_units):
         row, whole = columns[u], rising[u]
@@ -182,8 +181,8 @@ def average_precision(rising: Keys, columns: Keys, indptr: Longs) -> Floats:
                 end = at + 1
                 while end < n_sites and whole[end] == key:
                     end += 1
-                per_above[key] = 1.0 / (n_sites - at)
-                per_below[key] = 1.0 / end
+                share[key, 0] = 1.0 / (n_sites - at)
+                share[key, 1] = 1.0 / end
                 at = end
         for c in range(n_concepts):
             start, end = indptr[c], indptr[c + 1]
@@ -202,8 +201,8 @@ def average_precision(rising: Keys, columns: Keys, indptr: Longs) -> Floats:
                     high += (end - i + tied) / (n_sites - below)
                     low += (i + 1 - start + tied) / above
                 else:
-                    high += (end - i + tied) * per_above[key]
-                    low += (i + 1 - start + tied) * per_below[key]
+                    high += (end - i + tied) * share[key, 0]
+                    low += (i + 1 - start + tied) * share[key, 1]
             found[0, u, c] = high / (end - start)
             found[1, u, c] = low / (end - start)
     return found

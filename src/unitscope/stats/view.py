@@ -114,10 +114,9 @@ class View:
         return cast("T_co", self._known[request])
 
     def pair(self, units: NDArray[np.intp], concept: int) -> View:
-        """The same sites with some units and one concept; ranks are taken over where they are known."""
+        """The same sites with some units and one concept; sorted rows are taken over."""
         part = View(self.keys[units], self.columns.only(concept), self.scale[units])
         part.__dict__["rising"] = self.rising[units]
-        part.__dict__["ranks"] = self.ranks[units]
         part.__dict__["value_of"] = self.value_of
         return part
 

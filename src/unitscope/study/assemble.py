@@ -57,7 +57,8 @@ def write_atlas(
         evidence[variant] = Evidence(units, tests)
         if variant == "trained":
             usable = np.isin(units["status"], ("live", "dead"))
-            write_table(folder / "clips.parquet", clips(study, frames, prepared, arrays, usable))
+            for end in ("clips", "clips_low"):
+                write_table(folder / f"{end}.parquet", clips(study, frames, prepared, arrays, usable, end))
     smallest = min((u.shifts_b.smallest_p for frame in frames.values() for u in frame.universes), default=1.0)
     summary = conclude(study, measures, evidence, smallest, folder)
     write_table(folder / "concepts.parquet", concept_table(frames))

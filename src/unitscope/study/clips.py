@@ -27,11 +27,10 @@ def clips(
     prepared: Prepared,
     arrays: Mapping[str, NDArray[Any]],
     usable: NDArray[np.bool_],
+    end: str = "clips",
 ) -> dict[str, Any]:
-    """One row a unit and rank: item, group, position, value, word, text before and after. Shard by shard."""
-    tables = [
-        _sites_of_grid(study, frames, grid, arrays, usable) for grid in sorted(frames)
-    ]
+    """One row a unit and rank, of the units' highest sites (`end` clips) or lowest ones (clips_low): item, group, position, value, word, text before and after. Shard by shard."""
+    tables = [_sites_of_grid(study, frames, grid, arrays, usable, end) for grid in sorted(frames)]
     table = {name: np.concatenate([part[name] for part in tables]) for name in tables[0]}
     # One number a place: unique rows would be compared as strings of bytes, far slower.
     grid_order, item_number, position = table.pop("grid_order"), table.pop("item"), table["position"]
@@ -64,17 +63,18 @@ def _sites_of_grid(
     grid: str,
     arrays: Mapping[str, NDArray[Any]],
     usable: NDArray[np.bool_],
+    end: str,
 ) -> dict[str, Any]:
     frame = frames[grid]
     layers = np.array([i for i, layer in enumerate(study.layers) if layer.grid == grid], np.int32)
     units = np.flatnonzero(usable & np.isin(arrays["layer"], layers))
-    sites = arrays["clips"][units]
+    sites = arrays[end][units]
     n = sites.shape[1]
     flat = sites.reshape(-1)
     keep = flat >= 0
     address = np.array([layer.address for layer in study.layers], object)
     layer_index = np.repeat(arrays["layer"][units], n)[keep]
-    values = arrays["clip_values"][units].reshape(-1)[keep].astype(np.float64)
+    values = arrays[f"{end}.values"][units].reshape(-1)[keep].astype(np.float64)
     return {
         "layer": address[layer_index],
         "layer_order": layer_index,

@@ -156,32 +156,33 @@ def _units(view: View, status: NDArray[np.int8]) -> Arrays:
     status[(status == LIVE) & (upper.on < expected) & (lower.on < expected)] = DEAD
     stats = np.stack([moment.mean, np.sqrt(moment.variance), moment.least, moment.greatest], axis=1)
     stats[status == BROKEN] = np.nan
-    clips = _highest(view.keys, min(N_CLIPS, view.n_sites))
-    values = view.value_of[np.take_along_axis(view.keys, clips, axis=1)] * view.scale[:, None]
+    clips: Arrays = {}
+    for name, flip in (("clips", 0), ("clips_low", 0xFFFF)):
+        clips[name] = _extreme(view.keys, min(N_CLIPS, view.n_sites), flip)
+        clips[f"{name}.values"] = view.value_of[np.take_along_axis(view.keys, clips[name], axis=1)] * view.scale[:, None]
     return {
         "status": status,
-        "clip_values": values,
         "moments": stats,
         "threshold": np.stack([upper.threshold, lower.threshold], axis=1),
         "n_on": np.stack([upper.on, lower.on], axis=1),
-        "clips": clips,
+        **clips,
     }
 
 
 @kernel
-def _highest(keys: Keys, n: int) -> NDArray[np.int32]:
-    """Sites of the n greatest keys of each unit, greatest first, equal keys by site, [U, n]."""
+def _extreme(keys: Keys, n: int, flip: int) -> NDArray[np.int32]:
+    """Sites of the n greatest keys (least ones if `flip` is 0xFFFF), most extreme first, equal keys by site, [U, n]."""
     n_units, n_sites = keys.shape
     found = np.full((n_units, n), -1, np.int32)
     for u in range(n_units):
         size = 0
         for s in range(n_sites):
-            key = keys[u, s]
-            if size == n and key <= keys[u, found[u, n - 1]]:
+            key = keys[u, s] ^ flip
+            if size == n and key <= keys[u, found[u, n - 1]] ^ flip:
                 continue
             size = min(size + 1, n)
             at = size - 1
-            while at > 0 and keys[u, found[u, at - 1]] < key:
+            while at > 0 and keys[u, found[u, at - 1]] ^ flip < key:
                 found[u, at] = found[u, at - 1]
                 at -= 1
             found[u, at] = s
@@ -301,6 +302,8 @@ def _all_measures(
 ) -> None:
     """Scores of a unit's first concept under every measure on half B, with ceiling and chance level."""
     for measure in measures:
+        if measure.name == "auroc":
+            continue  # known already, with its interval
         statistics = [view.ask(request) for request in measure.asks()]
         held_out[measure.key][units] = measure.score(*statistics)[:, 0]
         ceiling, chance = measure.ceiling(*statistics), measure.chance(*statistics)
