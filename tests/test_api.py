@@ -33,7 +33,7 @@ def test_the_surface() -> None:
     for name in unitscope.__all__:
         assert getattr(unitscope, name) is not None
     with pytest.raises(AttributeError, match="module 'unitscope' has no attribute 'maps'"):
-        unitscope.maps
+        _ = unitscope.maps
 
 
 def test_the_defaults_are_hidden_states_and_neurons(tiny_model: Path, tiny_corpus: Path) -> None:

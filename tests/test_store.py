@@ -54,13 +54,18 @@ def test_a_file_appears_whole(tmp_path: Path) -> None:
     assert list(path.parent.iterdir()) == [path]
 
 
+def interrupted(path: Path, kind: type[BaseException]) -> None:
+    with writing(path) as file:
+        file.write(b"new")
+        raise kind
+
+
 @pytest.mark.parametrize("kind", [ValueError, KeyboardInterrupt, SystemExit])
 def test_an_interrupted_file_leaves_nothing_and_spares_the_old_one(kind: type[BaseException], tmp_path: Path) -> None:
     path = tmp_path / "file"
     write_bytes(path, b"old")
-    with pytest.raises(kind), writing(path) as file:
-        file.write(b"new")
-        raise kind
+    with pytest.raises(kind):
+        interrupted(path, kind)
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
 
@@ -146,9 +151,10 @@ def test_no_change_of_a_sealed_value_is_read(tmp_path: Path) -> None:
             content[at] ^= 1 << bit
             path.write_bytes(content)
             try:
-                assert read_sealed(path) == {"rounds": [[1, 2], [3]], "model": "a"}
-            except StoreError as error:
-                assert "is corrupted" in str(error)
+                found = read_sealed(path)
+            except StoreError:
+                continue
+            assert found == {"rounds": [[1, 2], [3]], "model": "a"}
 
 
 # Arrays

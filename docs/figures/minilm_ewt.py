@@ -56,9 +56,9 @@ def contextual(atlas: Atlas) -> str:
     rows = []
     for layer in atlas.layers:
         counts = [atlas.summary[variant][layer] for variant in VARIANTS]
-        shares = [share(each["contextual"], each["units"]) for each in counts]
+        shares = [share(each[name], each["units"]) for name in ("contextual", "with_context") for each in counts]
         rows.append([f"`{layer}`", *shares, *(effect(each["within_form_position_p99"]) for each in counts)])
-    heads = [*VARIANTS, *(f"p99 {variant}" for variant in VARIANTS)]
+    heads = [f"{what} {variant}" for what in ("first", "any", "p99") for variant in VARIANTS]
     return markdown(["layer", *heads], rows)
 
 

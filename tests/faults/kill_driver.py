@@ -195,7 +195,9 @@ def main() -> None:
             code, names = child(target, task["workers"], corpus, out)
             codes.append(code)
         left = sorted({path.name for path in Path(folder).iterdir()} - {"atlas", "warm"})
-        print(json.dumps({"codes": codes, "names": names, "digests": digests(out), "left": left}), flush=True)
+        answer = {"codes": codes, "names": names, "digests": digests(out), "left": left}
+        sys.stdout.write(json.dumps(answer) + "\n")
+        sys.stdout.flush()
         _rmtree(out)
 
 

@@ -16,7 +16,8 @@ from torch import nn
 from unitscope.models.adapters import Encoded
 from unitscope.sites import Text
 
-WORDS = "the a cat dog bank river runs sat red big on in of book books read reads she he ran".split()
+TEXT = "the a cat dog bank river runs sat red big on in of book books read reads she he ran"
+WORDS = TEXT.split()
 
 
 class Words:

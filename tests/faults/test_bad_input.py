@@ -189,7 +189,7 @@ def test_the_least_of_corpora_gives_an_atlas(make: Map, tmp_path: Path) -> None:
 
 
 def test_limits_beside_a_corpus_object_are_not_ignored(make: Map, tmp_path: Path) -> None:
-    with pytest.raises(PlanError, match="Got max_items=5 beside a corpus object. Expected: a path"):
+    with pytest.raises(PlanError, match=r"Got max_items=5 beside a corpus object. Expected: a path"):
         make(tmp_path / "atlas", corpus=Made(("a", "the")), max_items=5)
 
 
@@ -224,9 +224,7 @@ class Partly:
     [[Partly()], [Partly(), Partly("other", unknown="b")], [Partly(), Partly("other", unknown="@")]],
     ids=["one", "two", "one of two"],
 )
-def test_concepts_that_are_known_at_some_sites_only(
-    sources: list[Any], make: Map, whole: Path, tmp_path: Path
-) -> None:
+def test_concepts_that_are_known_at_some_sites_only(sources: list[Any], make: Map, whole: Path, tmp_path: Path) -> None:
     """What does not depend on concepts is the same as with concepts known everywhere."""
     atlas = make(tmp_path / "atlas", concepts=(), sources=sources)
     same = ("status", "mean", "sd", "least", "greatest", "threshold_upper", "n_on_upper", "threshold_lower")
@@ -251,7 +249,7 @@ def test_a_source_that_gives_too_few_entries(make: Map, tmp_path: Path) -> None:
         def annotate(self, item: Item, grid: str) -> list[tuple[str, ...] | None]:
             return super().annotate(item, grid)[1:]
 
-    with pytest.raises(ConceptError, match="Source 'partly' gave .* entries for item"):
+    with pytest.raises(ConceptError, match=r"Source 'partly' gave .* entries for item"):
         make(tmp_path / "atlas", concepts=(), sources=[Short()])
 
 
@@ -262,7 +260,7 @@ def test_a_source_that_describes_itself_by_its_address(make: Map, tmp_path: Path
         def annotate(self, item: Item, grid: str) -> list[tuple[str, ...] | None]:
             return []
 
-    with pytest.raises(ConceptError, match="differs from run to run.*Make it a frozen dataclass"):
+    with pytest.raises(ConceptError, match=r"differs from run to run.*Make it a frozen dataclass"):
         make(tmp_path / "atlas", concepts=(), sources=[Plain()])
 
 
@@ -330,7 +328,13 @@ def test_units_that_are_no_numbers_have_no_statistics(odd: Atlas) -> None:
 def test_constant_units_are_not_tested(odd: Atlas) -> None:
     for unit, value in ((4, 2.5), (5, 0.0)):
         row = odd.units()[unit]
-        assert (row["mean"], row["sd"], row["least"], row["greatest"], row["tested"]) == (value, 0.0, value, value, None)
+        assert (row["mean"], row["sd"], row["least"], row["greatest"], row["tested"]) == (
+            value,
+            0.0,
+            value,
+            value,
+            None,
+        )
         assert (odd.scores("auroc", "end")[unit] == 0.5).all()
 
 
@@ -417,7 +421,7 @@ def test_dropped_words_and_long_items_are_counted(long_items: str, make: Map, tm
 
 def test_a_model_that_has_a_position_for_no_word(make: Map, tmp_path: Path) -> None:
     model = TorchModel(nn.Sequential(nn.Embedding(51, 4), nn.Linear(4, 4)), Letters(), name="letters")
-    with pytest.raises(PlanError, match="a position for none of the corpus' words. Check tokenizer and corpus"):
+    with pytest.raises(PlanError, match=r"a position for none of the corpus' words. Check tokenizer and corpus"):
         make(tmp_path / "atlas", model, Made(("1 2 3", "4 5 6")), layers=["1"], concepts=["words:1"])
 
 
@@ -436,7 +440,7 @@ def test_a_model_that_fails_in_the_middle(small_model: str, make: Map, whole: Pa
     model = TorchModel(network, module.Words(), name="failing")
     model.layers()
     network.fails = True
-    with pytest.raises(ModelError, match="failing failed on item .*ValueError: something in the network"):
+    with pytest.raises(ModelError, match=r"failing failed on item .*ValueError: something in the network"):
         make(tmp_path / "atlas", model)
     network.fails = False
     make(tmp_path / "atlas", model).verify()
@@ -546,9 +550,7 @@ def test_two_runs_never_meet_in_one_folder(make: Map, whole: Path, tmp_path: Pat
                 errors.append(str(error))
 
     make(tmp_path / "atlas", progress=meet)
-    assert errors == [
-        "Another run is at work in 'atlas.partial'. Wait for it, stop it, or give another --out."
-    ]
+    assert errors == ["Another run is at work in 'atlas.partial'. Wait for it, stop it, or give another --out."]
     assert contents(tmp_path / "atlas") == contents(whole)
 
 
@@ -574,9 +576,7 @@ def test_runs_that_start_together_make_one_atlas(make: Map, whole: Path, tmp_pat
     assert [path.name for path in tmp_path.iterdir()] == ["atlas"]
 
 
-def test_a_live_model_goes_on_with_what_a_spec_began(
-    make: Map, whole: Path, tmp_path: Path, small_model: str
-) -> None:
+def test_a_live_model_goes_on_with_what_a_spec_began(make: Map, whole: Path, tmp_path: Path, small_model: str) -> None:
     with pytest.raises(KeyboardInterrupt):
         make(tmp_path / "atlas", progress=stop_at("scoring units (trained)"))
     model = unitscope.load_model(small_model)

@@ -75,13 +75,21 @@ def stages(make: Map, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Pat
     return found
 
 
+PREPARED = "items-00000.json items-00001.json groups.json summary.json sites-source.safetensors work.json"
 FILES = {
-    "the corpus is read": ["items-00000.json", "items-00001.json", "groups.json", "summary.json"]
-    + ["sites-source.safetensors", "concepts-source.safetensors", "work.json"],
-    "the model has run": ["trained-0/00000.safetensors", "trained-0/00001.safetensors", "valid-source.safetensors"]
-    + ["counts.json"],
-    "units are scored": ["trained/000-0000000.safetensors", "trained/002-0000000.safetensors"]
-    + ["untrained/001-0000000.safetensors", "check/001.safetensors"],
+    "the corpus is read": [*PREPARED.split(), "concepts-source.safetensors"],
+    "the model has run": [
+        "trained-0/00000.safetensors",
+        "trained-0/00001.safetensors",
+        "valid-source.safetensors",
+        "counts.json",
+    ],
+    "units are scored": [
+        "trained/000-0000000.safetensors",
+        "trained/002-0000000.safetensors",
+        "untrained/001-0000000.safetensors",
+        "check/001.safetensors",
+    ],
 }
 
 

@@ -91,9 +91,10 @@ class _Limited:
 def test_no_room_for_a_file(
     name: str, make: Map, unbroken: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with monkeypatch.context() as patch, pytest.raises(StoreError) as caught:
+    with monkeypatch.context() as patch:
         Full(patch, name, 40)
-        make(tmp_path / "atlas")
+        with pytest.raises(StoreError) as caught:
+            make(tmp_path / "atlas")
     assert str(caught.value).startswith(f"No space left to write '{name}' in '")
     assert "Free some space or lower --disk, and run the same command again" in str(caught.value)
     assert not (tmp_path / "atlas").exists()
@@ -103,9 +104,10 @@ def test_no_room_for_a_file(
 
 
 def test_finished_work_is_not_done_again(make: Map, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with monkeypatch.context() as patch, pytest.raises(StoreError):
+    with monkeypatch.context() as patch:
         Full(patch, "001-0000000.safetensors", 40)
-        make(tmp_path / "atlas")
+        with pytest.raises(StoreError):
+            make(tmp_path / "atlas")
 
     def never(*_: object) -> NoReturn:
         raise AssertionError("a finished step is done again")
@@ -124,9 +126,10 @@ def test_no_room_for_the_last_renaming(
             raise OSError(errno.ENOSPC, "No space left on device")
         return plain(path, target)
 
-    with monkeypatch.context() as patch, pytest.raises(StoreError, match="No space left to write 'atlas'"):
+    with monkeypatch.context() as patch:
         patch.setattr(Path, "rename", rename)
-        make(tmp_path / "atlas")
+        with pytest.raises(StoreError, match="No space left to write 'atlas'"):
+            make(tmp_path / "atlas")
     assert contents(make(tmp_path / "atlas").path) == unbroken
 
 
@@ -134,9 +137,10 @@ def test_a_smaller_disk_budget_is_heeded_by_the_work_that_goes_on(
     make: Map, unbroken: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(plan, "UNITS_PER_BLOCK", 12)
-    with monkeypatch.context() as patch, pytest.raises(StoreError):
+    with monkeypatch.context() as patch:
         Full(patch, "002-0000000.safetensors", 40)
-        make(tmp_path / "atlas")
+        with pytest.raises(StoreError):
+            make(tmp_path / "atlas")
     n_units = []
     plain = store.write_arrays
 

@@ -84,20 +84,14 @@ def test_an_unbroken_run_leaves_the_atlas_alone(unbroken: dict[str, Any]) -> Non
 @pytest.mark.parametrize(
     "where",
     [
-        pytest.param(("half study.json", 0), id="marking the work folder"),
         pytest.param(("half items-00001.json", 0), id="preparing the corpus"),
-        pytest.param(("before rename prepared.tmp", 0), id="before the corpus is there"),
         pytest.param(("after rename prepared.tmp", 0), id="after the corpus is there"),
         pytest.param(("half 00001.safetensors", 0), id="inside a shard"),
         pytest.param(("begin 00001.safetensors", 0), id="between shards"),
-        pytest.param(("before replace .valid-source*tmp", 0), id="keeping valid sites"),
         pytest.param(("half 001-0000000.safetensors", 0), id="inside a block of units"),
-        pytest.param(("begin 002-0000000.safetensors", 0), id="between blocks of units"),
         pytest.param(("half 001.safetensors", 0), id="checking resampling"),
         pytest.param(("half rmtree trained-0", 0), id="deleting the spool"),
-        pytest.param(("half 001-0000000.safetensors", 1), id="blocks of the baseline"),
         pytest.param(("half units.parquet", 0), id="inside a table"),
-        pytest.param(("before replace .manifest.json*tmp", 0), id="before the manifest"),
         pytest.param(("after replace .checksums.json*tmp", 0), id="after the checksums"),
         pytest.param(("before rename atlas", 0), id="before the last renaming"),
         pytest.param(("after rename atlas", 0), id="after the last renaming"),
@@ -128,6 +122,11 @@ def test_kills_with_worker_processes(go: Go, unbroken: dict[str, Any], workers: 
     assert found["codes"][0] == -9
     assert 1 in found["codes"], "no run was told that its worker died"
     same(found, unbroken)
+
+
+@pytest.mark.parametrize("workers", [2, 3])
+def test_the_number_of_workers_changes_no_bit(go: Go, unbroken: dict[str, Any], workers: int) -> None:
+    same(go([], workers), unbroken)
 
 
 def test_a_run_may_go_on_with_another_number_of_workers(go: Go, unbroken: dict[str, Any]) -> None:

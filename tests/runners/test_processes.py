@@ -82,7 +82,11 @@ def test_work_is_shared(monkeypatch: pytest.MonkeyPatch) -> None:
         ("error", ConceptError, r"^got Expected: expected. fix$"),
         ("strange", UnitscopeError, r"^got Run the same command again: it goes on where it stopped.$"),
         ("die", UnitscopeError, r"^A worker process died \(exit 5\). Its last words: NameError: the last line Run the"),
-        ("killed", UnitscopeError, r"^A worker process died \(exit -9\). If memory ran out, lower --memory or --workers"),
+        (
+            "killed",
+            UnitscopeError,
+            r"^A worker process died \(exit -9\). If memory ran out, lower --memory or --workers",
+        ),
         ("babble", UnitscopeError, r"^A worker process cannot be reached: "),
         ("gone", UnitscopeError, r"^A worker process (died \(exit 3\)|cannot be reached)"),
     ],

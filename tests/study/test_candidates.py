@@ -89,9 +89,7 @@ def test_partial_effects_need_contrast_and_exceed_two_errors() -> None:
 
 
 def test_some_units_can_be_left_out() -> None:
-    found = choose(
-        Association(*[np.full((3, 2), 0.7)] * 4), np.ones(2, bool), np.eye(2, dtype=bool), 2
-    )
+    found = choose(Association(*[np.full((3, 2), 0.7)] * 4), np.ones(2, bool), np.eye(2, dtype=bool), 2)
     less = found.without(np.array([False, True, False]))
     assert less.concept.tolist() == [[0, 1], [-1, -1], [0, 1]]
     assert less.sign.tolist() == [[1, 1], [0, 0], [1, 1]]

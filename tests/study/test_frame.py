@@ -48,7 +48,9 @@ def test_a_universe_counts_its_own_sites(number: int, frame: Frame, grid: Any) -
         mask = masks[:, concept]
         for side, columns in enumerate((universe.columns_a, universe.columns_b)):
             np.testing.assert_array_equal(columns.mask(index), mask[half == side])
-            assert universe.blocks_with(side)[index] == len({b for b, m, h in zip(block, mask, half) if m and h == side})
+            assert universe.blocks_with(side)[index] == len(
+                {b for b, m, h in zip(block, mask, half) if m and h == side}
+            )
         np.testing.assert_array_equal(frame.mask_b(universe, int(concept)), mask[half == 1])
     np.testing.assert_array_equal(universe.controls_b.position, frame.sites.position[here][half == 1])
     forms = frame.sites.form[here][half == 1]

@@ -169,7 +169,12 @@ def test_items_reach_the_model(tmp_path: Path) -> None:
 
     items = [Item("i", "g", {"source": Text.from_words(["a"] * 9)})]
     counts = run_shard(
-        study(), "trained", [Slice(1, 0, 5)], Seeing(shards([9])[0], np.arange(9) > 1), items, tmp_path / "x"  # type: ignore[arg-type]
+        study(),
+        "trained",
+        [Slice(1, 0, 5)],
+        Seeing(shards([9])[0], np.arange(9) > 1),
+        items,
+        tmp_path / "x",  # type: ignore[arg-type]
     )
     assert seen == [items]
     assert counts == {"dropped_words": 2}

@@ -90,7 +90,7 @@ def overview(atlas: Atlas, *, kind: str | None = None, top: int = 10) -> Rendera
     parts: list[RenderableType] = [identity(atlas), heading("Units by layer"), layer_counts(atlas)]
     parts += [heading("Median shares of the units' variance"), median_shares(atlas)]
     if len(findings.variants(atlas)) > 1:
-        parts += [heading("Share of contextual units, beside the baselines"), baseline_shares(atlas)]
+        parts += [heading("Units whose first concept is contextual, and units with any contextual match"), baseline_shares(atlas)]
     found = findings.overview(atlas, kind=kind, top=top)["findings"]
     parts += _findings_part(found, kind)
     return Group(*parts)
@@ -192,13 +192,14 @@ def median_shares(atlas: Atlas) -> Counts:
 
 
 def baseline_shares(atlas: Atlas) -> Counts:
-    """Share of contextual units by layer in each variant."""
+    """Share of units whose first concept is contextual, and of those with any contextual match, in each variant."""
     variants = findings.variants(atlas)
     rows = []
     for layer in atlas.layers:
         found = [atlas.summary[variant][layer] for variant in variants]
-        rows.append([clean(layer), *(share(each["contextual"], each["units"]) for each in found)])
-    return Counts(["layer", *variants], rows)
+        shares = [share(each[name], each["units"]) for name in ("contextual", "with_context") for each in found]
+        rows.append([clean(layer), *shares])
+    return Counts(["layer", *(f"{which} {variant}" for which in ("first", "any") for variant in variants)], rows)
 
 
 def baselines(atlas: Atlas) -> RenderableType:
@@ -213,15 +214,17 @@ def baselines(atlas: Atlas) -> RenderableType:
                 count(row["tested"]),
                 count(row["reported"]),
                 *(with_share(row[kind], row["units"]) for kind in findings.KINDS),
+                with_share(row["with_context"], row["units"]),
                 effect(row["within_form_position_p99"]),
                 share(shares.get("form")),
             ]
         )
-    headings = ["layer and variant", "units", "tested", "reported", *findings.KINDS, "effect p99", "form"]
+    headings = ["layer and variant", "units", "tested", "reported", *findings.KINDS, "with context", "effect p99", "form"]
     note = (
         "rotation: the same activations in a random basis; untrained: the same architecture with fresh weights. "
         "effect p99: 99th percentile over units of the effect within form × position; form: median share of variance "
-        "that word form explains. A privileged basis shows as more contextual units than in the rotation."
+        "that word form explains. A privileged basis shows as more contextual units than in the rotation. "
+        "with context: units with any contextual match, first or not."
     )
     return Group(Counts(headings, rows), legend(note))
 

@@ -155,7 +155,8 @@ def _units(view: View, status: NDArray[np.int8]) -> Arrays:
     expected = min(DEAD_BELOW, ON_SHARE * view.n_sites / 2)
     status[(status == LIVE) & (upper.on < expected) & (lower.on < expected)] = DEAD
     stats = np.stack([moment.mean, np.sqrt(moment.variance), moment.least, moment.greatest], axis=1)
-    stats[status == BROKEN] = np.nan
+    threshold = np.stack([upper.threshold, lower.threshold], axis=1)
+    stats[status == BROKEN], threshold[status == BROKEN] = np.nan, np.nan
     clips: Arrays = {}
     for name, flip in (("clips", 0), ("clips_low", 0xFFFF)):
         clips[name] = _extreme(view.keys, min(N_CLIPS, view.n_sites), flip)
@@ -163,7 +164,7 @@ def _units(view: View, status: NDArray[np.int8]) -> Arrays:
     return {
         "status": status,
         "moments": stats,
-        "threshold": np.stack([upper.threshold, lower.threshold], axis=1),
+        "threshold": threshold,
         "n_on": np.stack([upper.on, lower.on], axis=1),
         **clips,
     }

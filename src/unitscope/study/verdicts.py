@@ -121,8 +121,7 @@ def _rows(measure: str, rows: Table, scores: Table, known: Table) -> Table:
 def with_verdicts(units: Table, matches: Table) -> Table:
     """The units table with each unit's first reported concept, its AUROC, and the number of its matches.
 
-    A unit's kind is contextual where any of its matches is, `context` naming the strongest such concept; else it is
-    the kind of its first match.
+    A unit's kind is that of its first match; `context` names the concept of its strongest contextual match, first or not.
     """
     n_units = len(units["unit"])
     where = {key: i for i, key in enumerate(zip(units["layer"].tolist(), units["unit"].tolist(), strict=True))}
@@ -138,7 +137,6 @@ def with_verdicts(units: Table, matches: Table) -> Table:
         effect = matches["within_form_position"][i]
         if matches["kind"][i] == "contextual" and effect > strongest[unit]:
             context[unit], strongest[unit] = matches["concept"][i], effect
-    kind[context != None] = "contextual"  # noqa: E711 - element by element
     return {**units, **dict(zip(VERDICTS, (concept, score, kind, context, n_matches), strict=True))}
 
 
@@ -160,6 +158,7 @@ def summarise(layers: Sequence[str], units: Table, tests: Table, smallest: float
             "tested": int(first.sum()),
             "reported": int(sum(value is not None for value in kind)),
             **{name: int((kind == name).sum()) for name in ("contextual", "lexical", "positional")},
+            "with_context": int(sum(value is not None for value in units["context"][here])),
             "within_form_position_p99": round(float(np.quantile(effect, 0.99)), 6) if len(effect) else None,
             "median_shares": None if medians is None else dict(zip(PARTS, medians, strict=True)),
         }
