@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
-from plain_loops import INVISIBLE, character_ids
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from plain_loops import INVISIBLE, Rows, Sentence, character_ids, read_characters, read_transformer
 from unitscope.models import Encoded
 from unitscope.sites import Text
 
@@ -208,3 +209,35 @@ FAMILIES = {
     "lstm mean": Family(["lstm"], source(("lstm", 12)), settings=(("resample", "mean"),)),
 }
 OWN = ("convolutions", "lstm", "cells")
+
+
+def model_of(name: str, checkpoint: Callable[[str], Path]) -> str:
+    kind = name.split()[0]
+    return f"python:families:{kind}" if kind in OWN else str(checkpoint(kind))
+
+
+def turned(texts: list[Sentence]) -> list[Sentence]:
+    """Every sentence's partner in the corpus of pairs."""
+    return [*texts[7:], *texts[:7]]
+
+
+def on_grid(name: str, grid: str) -> list[str]:
+    return [address for address, _, its in FAMILIES[name].expected if its == grid]
+
+
+def sites(name: str, grid: str, texts: list[Sentence]) -> list[tuple[Sentence, int]]:
+    """All words of a grid in reading order, as (sentence, place)."""
+    read = turned(texts) if grid == "target" and FAMILIES[name].corpus == "pairs" else texts
+    return [(sentence, place) for sentence in read for place in range(len(sentence.words))]
+
+
+def observed(name: str, texts: list[Sentence], checkpoint: Callable[[str], Path]) -> Rows:
+    """What a plain loop over the model finds for a family's layers."""
+    family, kind = FAMILIES[name], name.split()[0]
+    grids = {address: grid for address, _, grid in family.expected}
+    how = dict(family.settings).get("resample", "last")
+    if kind in OWN:
+        module = {"convolutions": convolutions, "lstm": lstm, "cells": cells}[kind]()
+        return read_characters(module, list(grids), texts, how)
+    targets = turned(texts) if family.corpus == "pairs" else texts
+    return read_transformer(checkpoint(kind), grids, texts, targets if "target" in grids.values() else None, how)

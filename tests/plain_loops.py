@@ -6,7 +6,7 @@ Not a test. Nothing here uses the package, so that its reading, batching and res
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,6 @@ import transformers
 from numpy.typing import NDArray
 from torch import nn
 from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
-
-from unitscope.sites import Text
 
 Span = tuple[int, int]
 N_DOCUMENTS, PER_DOCUMENT = 60, 5

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import random
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib.machinery import SourceFileLoader
+from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
 from typing import Any
 
@@ -20,28 +21,29 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from typer.testing import CliRunner
 
 import unitscope
+from unitscope.api import Settings, make_run
 from unitscope.atlas import Atlas
 from unitscope.cli import app
 from unitscope.measures import parse_measures
 from unitscope.merge import merge
 
 HERE = Path(__file__).parent
+Mapped = Callable[[str], Atlas]
+Checkpoint = Callable[[str], Path]
 
 
 def loaded(name: str, path: Path) -> Any:
     """A module of the tests, importable by name from then on."""
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
+    loader = SourceFileLoader(name, str(path))
+    sys.modules[name] = module = module_from_spec(spec_from_loader(name, loader))
+    loader.exec_module(module)
     return module
 
 
 plain_loops = loaded("plain_loops", HERE / "plain_loops.py")
 families = loaded("families", HERE / "families.py")
-FAMILIES, OWN = families.FAMILIES, families.OWN
+FAMILIES, model_of, on_grid = families.FAMILIES, families.model_of, families.on_grid
+sites, turned = families.sites, families.turned
 checkpoint = loaded("models_conftest", HERE / "models" / "conftest.py").checkpoint
 
 
@@ -63,13 +65,8 @@ def corpora(folder: Path, texts: list[Any]) -> dict[str, Path]:
     }
 
 
-def turned(texts: list[Any]) -> list[Any]:
-    """Every sentence's partner in the corpus of pairs."""
-    return [*texts[7:], *texts[:7]]
-
-
 @pytest.fixture(scope="session")
-def mapped(folder: Path, corpora: dict[str, Path], checkpoint: Callable[[str], Path]) -> Callable[[str], Atlas]:
+def mapped(folder: Path, corpora: dict[str, Path], checkpoint: Checkpoint) -> Mapped:
     """The atlas of a family, made once."""
     made: dict[str, Atlas] = {}
 
@@ -89,44 +86,21 @@ def mapped(folder: Path, corpora: dict[str, Path], checkpoint: Callable[[str], P
     return make
 
 
-def model_of(name: str, checkpoint: Callable[[str], Path]) -> str:
-    kind = name.split()[0]
-    return f"python:families:{kind}" if kind in OWN else str(checkpoint(kind))
-
-
 @pytest.fixture(scope="session")
-def observed(texts: list[Any], checkpoint: Callable[[str], Path]) -> Callable[[str], Any]:
+def observed(texts: list[Any], checkpoint: Checkpoint) -> Callable[[str], Any]:
     """What a plain loop over the model finds for a family's layers."""
     found: dict[str, Any] = {}
 
     def observe(name: str) -> Any:
         if name not in found:
-            family, kind = FAMILIES[name], name.split()[0]
-            grids = {address: grid for address, _, grid in family.expected}
-            how = dict(family.settings).get("resample", "last")
-            if kind in OWN:
-                found[name] = plain_loops.read_characters(getattr(families, kind)(), list(grids), texts, how)
-            else:
-                targets = turned(texts) if family.corpus == "pairs" else texts
-                given = targets if "target" in grids.values() else None
-                found[name] = plain_loops.read_transformer(checkpoint(kind), grids, texts, given, how)
+            found[name] = families.observed(name, texts, checkpoint)
         return found[name]
 
     return observe
 
 
-def on_grid(name: str, grid: str) -> list[str]:
-    return [address for address, _, its in FAMILIES[name].expected if its == grid]
-
-
-def sites(name: str, grid: str, texts: list[Any]) -> list[tuple[Any, int]]:
-    """All words of a grid in reading order, as (sentence, place)."""
-    read = turned(texts) if grid == "target" and FAMILIES[name].corpus == "pairs" else texts
-    return [(sentence, place) for sentence in read for place in range(len(sentence.words))]
-
-
 @pytest.mark.parametrize("name", FAMILIES)
-def test_the_atlas_is_whole_and_has_the_layers_asked_for(mapped: Callable[[str], Atlas], name: str) -> None:
+def test_the_atlas_is_whole_and_has_the_layers_asked_for(mapped: Mapped, name: str) -> None:
     atlas = Atlas.open(mapped(name).path)
     atlas.verify()
     layers = [(each["address"], each["width"], each["grid"]) for each in atlas.manifest["study"]["layers"]]
@@ -142,7 +116,7 @@ def test_the_atlas_is_whole_and_has_the_layers_asked_for(mapped: Callable[[str],
 
 
 @pytest.mark.parametrize("name", FAMILIES)
-def test_every_score_is_within_its_measures_bounds(mapped: Callable[[str], Atlas], name: str) -> None:
+def test_every_score_is_within_its_measures_bounds(mapped: Mapped, name: str) -> None:
     atlas = mapped(name)
     measures = {measure.key: measure for measure in parse_measures(["all"])}
     assert set(atlas.manifest["measures"]) == set(measures)
@@ -161,7 +135,7 @@ def test_every_score_is_within_its_measures_bounds(mapped: Callable[[str], Atlas
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_scores_equal_those_of_a_plain_loop(
-    mapped: Callable[[str], Atlas], observed: Callable[[str], Any], texts: list[Any], name: str
+    mapped: Mapped, observed: Callable[[str], Any], texts: list[Any], name: str
 ) -> None:
     atlas, rows, draw = mapped(name), observed(name), random.Random(name)
     for grid in sorted({grid for _, _, grid in FAMILIES[name].expected}):
@@ -187,7 +161,7 @@ def test_scores_equal_those_of_a_plain_loop(
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_units_and_their_clips_equal_those_of_a_plain_loop(
-    mapped: Callable[[str], Atlas], observed: Callable[[str], Any], texts: list[Any], name: str
+    mapped: Mapped, observed: Callable[[str], Any], texts: list[Any], name: str
 ) -> None:
     atlas, rows = mapped(name), observed(name)
     for address, _, grid in FAMILIES[name].expected:
@@ -196,10 +170,9 @@ def test_units_and_their_clips_equal_those_of_a_plain_loop(
         units = atlas.units(address)
         tolerance = {"rtol": 2e-3, "atol": 1e-3 * float(np.abs(values).max())}
         found = {key: [row[key] for row in units] for key in ("mean", "sd", "least", "greatest", "status")}
-        np.testing.assert_allclose(found["mean"], values.mean(0), **tolerance)
-        np.testing.assert_allclose(found["sd"], values.std(0), **tolerance)
-        np.testing.assert_allclose(found["least"], values.min(0), **tolerance)
-        np.testing.assert_allclose(found["greatest"], values.max(0), **tolerance)
+        expected = {"mean": values.mean(0), "sd": values.std(0), "least": values.min(0), "greatest": values.max(0)}
+        for key, value in expected.items():
+            np.testing.assert_allclose(found[key], value, **tolerance, err_msg=key)
         assert set(found["status"]) <= {"live", "dead"}
         kept = [site for site, here in zip(sites(name, grid, texts), valid, strict=True) if here]
         last = len(units) - 1
@@ -222,7 +195,7 @@ def test_units_and_their_clips_equal_those_of_a_plain_loop(
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_the_manifest_counts_items_sites_and_dropped_words(
-    mapped: Callable[[str], Atlas], observed: Callable[[str], Any], texts: list[Any], name: str
+    mapped: Mapped, observed: Callable[[str], Any], texts: list[Any], name: str
 ) -> None:
     atlas, rows, family = mapped(name), observed(name), FAMILIES[name]
     run = json.loads((atlas.path / "run.json").read_text("utf-8"))
@@ -250,7 +223,7 @@ def test_the_manifest_counts_items_sites_and_dropped_words(
 
 
 @pytest.mark.parametrize("name", ["bert", "t5 copy", "lstm"])
-def test_units_matches_and_queries_agree(mapped: Callable[[str], Atlas], name: str) -> None:
+def test_units_matches_and_queries_agree(mapped: Mapped, name: str) -> None:
     atlas = mapped(name)
     matches = atlas.matches()
     assert matches
@@ -274,7 +247,7 @@ def test_units_matches_and_queries_agree(mapped: Callable[[str], Atlas], name: s
     assert n["upos:NOUN"] > n["feats:Number=Plur"] > 0
 
 
-def test_a_concept_whose_sites_were_all_dropped_is_kept_and_never_tested(mapped: Callable[[str], Atlas]) -> None:
+def test_a_concept_whose_sites_were_all_dropped_is_kept_and_never_tested(mapped: Mapped) -> None:
     atlas = mapped("bert")
     (row,) = atlas.sql("select * from concepts where concept = 'upos:SYM'")
     assert (row["n"], row["eligible"]) == (0, False)
@@ -283,7 +256,7 @@ def test_a_concept_whose_sites_were_all_dropped_is_kept_and_never_tested(mapped:
     assert not atlas.sql("select * from tests where concept = 'upos:SYM'")
 
 
-def test_baselines_of_bert(mapped: Callable[[str], Atlas]) -> None:
+def test_baselines_of_bert(mapped: Mapped) -> None:
     atlas = mapped("bert")
     assert set(atlas.summary) == {"trained", "untrained", "rotation"}
     tables = {variant: atlas.table(f"baselines/{variant}.units").to_pylist() for variant in ("untrained", "rotation")}
@@ -308,9 +281,7 @@ def test_baselines_of_bert(mapped: Callable[[str], Atlas]) -> None:
         assert bar == pytest.approx(atlas.summary["untrained"][layer]["within_form_position_p99"], abs=1e-6)
 
 
-def test_gated_neurons_of_llama_by_hand(
-    mapped: Callable[[str], Atlas], checkpoint: Callable[[str], Path], texts: list[Any]
-) -> None:
+def test_gated_neurons_of_llama_by_hand(mapped: Mapped, checkpoint: Checkpoint, texts: list[Any]) -> None:
     gate = "layers.1.mlp.gate_proj@in"
     rows = plain_loops.read_transformer(checkpoint("llama"), {gate: "source"}, texts)
     given = torch.from_numpy(rows.values(gate, rows.valid([gate])))
@@ -324,9 +295,7 @@ def test_gated_neurons_of_llama_by_hand(
     assert (heads["role"], heads["n_heads"]) == ("attention heads", 4)
 
 
-def test_a_long_item_is_cut_or_read_through_windows(
-    folder: Path, texts: list[Any], checkpoint: Callable[[str], Path]
-) -> None:
+def test_a_long_item_is_cut_or_read_through_windows(folder: Path, texts: list[Any], checkpoint: Checkpoint) -> None:
     words = [word for sentence in texts[:20] for word in sentence.words if word.form != plain_loops.INVISIBLE]
     long = plain_loops.laid_out("long", "d99", words)
     corpus = plain_loops.write_conllu(folder / "long.conllu", [*texts, long])
@@ -360,7 +329,7 @@ def test_a_long_item_is_cut_or_read_through_windows(
 
 
 def test_atlases_of_two_sets_of_layers_merge_into_that_of_one_run(
-    mapped: Callable[[str], Atlas], corpora: dict[str, Path], checkpoint: Callable[[str], Path], tmp_path: Path
+    mapped: Mapped, corpora: dict[str, Path], checkpoint: Checkpoint, tmp_path: Path
 ) -> None:
     whole = mapped("gpt2")
     for number in (0, 1):
@@ -378,7 +347,7 @@ def contents(atlas: Atlas) -> dict[str, bytes]:
 
 
 def test_encoder_and_decoder_merge_into_one_run_up_to_rounding(
-    mapped: Callable[[str], Atlas], corpora: dict[str, Path], checkpoint: Callable[[str], Path], tmp_path: Path
+    mapped: Mapped, corpora: dict[str, Path], checkpoint: Checkpoint, tmp_path: Path
 ) -> None:
     whole = mapped("t5 pairs")
     for grid in ("source", "target"):
@@ -395,7 +364,7 @@ def test_encoder_and_decoder_merge_into_one_run_up_to_rounding(
 
 
 def test_live_objects_give_the_same_atlas(
-    mapped: Callable[[str], Atlas], corpora: dict[str, Path], checkpoint: Callable[[str], Path], tmp_path: Path
+    mapped: Mapped, corpora: dict[str, Path], checkpoint: Checkpoint, tmp_path: Path
 ) -> None:
     family = FAMILIES["bert mean"]
     model = unitscope.load_model(str(checkpoint("bert")))
@@ -404,8 +373,21 @@ def test_live_objects_give_the_same_atlas(
     assert contents(atlas) == contents(mapped("bert mean"))
 
 
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("convolutions", ["embed", "same", "pool", "strided"]),
+        ("lstm", ["embed", "lstm"]),
+        ("cells", ["embed", "cell"]),
+    ],
+)
+def test_layers_by_default(corpora: dict[str, Path], tmp_path: Path, name: str, expected: list[str]) -> None:
+    run = make_run(f"python:families:{name}", str(corpora["conllu"]), tmp_path / "a", Settings())
+    assert [layer.address for layer in run.study.layers] == expected
+
+
 def test_the_command_line_makes_the_same_atlas_of_bert(
-    mapped: Callable[[str], Atlas], corpora: dict[str, Path], checkpoint: Callable[[str], Path], tmp_path: Path
+    mapped: Mapped, corpora: dict[str, Path], checkpoint: Checkpoint, tmp_path: Path
 ) -> None:
     family, out = FAMILIES["bert mean"], tmp_path / "a"
     arguments = [
@@ -426,7 +408,7 @@ def test_the_command_line_makes_the_same_atlas_of_bert(
 
 
 def test_the_command_line_makes_the_same_atlas_of_a_network_of_our_own(
-    mapped: Callable[[str], Atlas], corpora: dict[str, Path], tmp_path: Path
+    mapped: Mapped, corpora: dict[str, Path], tmp_path: Path
 ) -> None:
     """In its own process and two workers, which find the network in the current folder."""
     command = [sys.executable, "-m", "unitscope", "map", "python:families:lstm", "--corpus", str(corpora["conllu"])]

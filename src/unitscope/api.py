@@ -175,7 +175,8 @@ def _layers(model: Model, patterns: Sequence[str]) -> list[Layer]:
     if patterns:
         return model.resolve(patterns)
     chosen = [layer for layer in model.layers() if layer.role in DEFAULT_ROLES]
-    return chosen or list(model.layers())
+    # Of a network whose layers are not recognised, the embedding alone says little.
+    return chosen if any(layer.role != "embedding" for layer in chosen) else list(model.layers())
 
 
 def _spec(measure: Any) -> str:

@@ -51,7 +51,7 @@ def test_overview_has_the_manifests_counts(atlas: Atlas) -> None:
     assert rows[0][1:7] == [str(counts[name]) for name in ("units", "dead", "constant", "nan", "tested", "reported")]
     assert rows[0][8] == terminal.with_share(counts["lexical"], 32)
     assert rows[1][1] == f"{100 * counts['median_shares']['form']:.0f} %"
-    assert len(rows[2]) == 4  # trained, untrained, rotation
+    assert len(rows[2]) == 7  # first and any contextual match, each trained, untrained, rotation
     assert cells(render(terminal.overview(atlas)), "embeddings.token")[1][1:] == ["–"] * 6
 
 

@@ -64,7 +64,7 @@ def read_keys(
     scales = np.stack([file.read(f"{name}.scale")[start:stop] for file in files])
     filled = np.array([part.shape[1] > 0 for part in halves])
     differ = np.flatnonzero((scales[filled] != scales[filled][:1]).any(axis=0))
-    for i in np.flatnonzero(filled) if len(differ) else ():
+    for i in np.flatnonzero(filled).tolist() if len(differ) else []:
         # A shard of zeros alone says nothing of a unit's scale, and would wash out small values elsewhere.
         scales[i, differ] *= halves[i][differ].view(np.uint16).any(axis=1)
     scale = scales[filled].max(axis=0) if filled.any() else np.ones(stop - start, np.float32)
