@@ -39,7 +39,9 @@ def main() -> int:
         "interpreter_s": round(bare, 4),
         "heavy": sorted({*imported("import unitscope"), *imported(show_help)}),
     }
-    print(f"import unitscope: {figures['import_s']:.3f} s; unitscope --help: {figures['help_s']:.3f} s; heavy: {figures['heavy']}")
+    print(
+        f"import unitscope: {figures['import_s']:.3f} s; unitscope --help: {figures['help_s']:.3f} s; heavy: {figures['heavy']}"
+    )
     print(json.dumps({**figures, "must": MUST, "aim": MUST}))
     return int(bool(figures["heavy"]) or any(figures[name] > bound for name, bound in MUST.items()))
 

@@ -71,7 +71,9 @@ def subset(n_items: int) -> Path:
     return path
 
 
-def measure(folder: Path, layers: list[str], n_items: int, repeats: int, clock: Callable[[], float]) -> dict[str, float]:
+def measure(
+    folder: Path, layers: list[str], n_items: int, repeats: int, clock: Callable[[], float]
+) -> dict[str, float]:
     corpus = load_corpus(str(subset(n_items)))
     texts = sorted((item.grids["source"].text for item in corpus), key=len)
     plain, tokenizer = AutoModel.from_pretrained(folder).eval(), AutoTokenizer.from_pretrained(folder)
@@ -90,7 +92,12 @@ def measure(folder: Path, layers: list[str], n_items: int, repeats: int, clock: 
             maps.append(clock() - started)
         print(f"  {repeat + 1}: forward {forwards[-1]:.1f} s, map {maps[-1]:.1f} s", file=sys.stderr)
     forward, whole = statistics.median(forwards), statistics.median(maps)
-    return {"forward_s": round(forward, 2), "map_s": round(whole, 2), "ratio": round(whole / forward, 3), "units": units}
+    return {
+        "forward_s": round(forward, 2),
+        "map_s": round(whole, 2),
+        "ratio": round(whole / forward, 3),
+        "units": units,
+    }
 
 
 def main() -> int:
@@ -110,13 +117,17 @@ def main() -> int:
     measure(MINILM, ["encoder.layer.0"], 200, 1, clock)
     if arguments.only != "base":
         found = measure(MINILM, LAYERS, 2000 // share, repeats, clock)
-        print(f"MiniLM, {found['units']} units: forward {found['forward_s']} s, map {found['map_s']} s, ratio {found['ratio']}")
+        print(
+            f"MiniLM, {found['units']} units: forward {found['forward_s']} s, map {found['map_s']} s, ratio {found['ratio']}"
+        )
         figures |= found
     if arguments.only != "minilm":
         with tempfile.TemporaryDirectory() as place:
             layers = ["embeddings", "encoder.layer.*.intermediate", *(f"encoder.layer.{i}" for i in range(12))]
             found = measure(bert_base(Path(place)), layers, 200 // share, repeats, clock)
-        print(f"BERT-base, {found['units']} units: forward {found['forward_s']} s, map {found['map_s']} s, ratio {found['ratio']}")
+        print(
+            f"BERT-base, {found['units']} units: forward {found['forward_s']} s, map {found['map_s']} s, ratio {found['ratio']}"
+        )
         figures |= {f"{name}_base": value for name, value in found.items()}
     figures["peak_gb"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6, 3)
     missed = [] if arguments.quick else [name for name, bound in MUST.items() if figures.get(name, 0) > bound]

@@ -10,11 +10,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from plain_loops import INVISIBLE, Rows, Sentence, character_ids, read_characters, read_transformer
+import unitscope
+from plain_loops import (
+    INVISIBLE,
+    Rows,
+    Sentence,
+    character_ids,
+    read_characters,
+    read_transformer,
+    sentences,
+    write_conllu,
+    write_pairs,
+)
+from unitscope.atlas import Atlas
 from unitscope.models import Encoded
 from unitscope.sites import Text
 
@@ -231,7 +244,7 @@ def sites(name: str, grid: str, texts: list[Sentence]) -> list[tuple[Sentence, i
     return [(sentence, place) for sentence in read for place in range(len(sentence.words))]
 
 
-def observed(name: str, texts: list[Sentence], checkpoint: Callable[[str], Path]) -> Rows:
+def plain_rows(name: str, texts: list[Sentence], checkpoint: Callable[[str], Path]) -> Rows:
     """What a plain loop over the model finds for a family's layers."""
     family, kind = FAMILIES[name], name.split()[0]
     grids = {address: grid for address, _, grid in family.expected}
@@ -241,3 +254,58 @@ def observed(name: str, texts: list[Sentence], checkpoint: Callable[[str], Path]
         return read_characters(module, list(grids), texts, how)
     targets = turned(texts) if family.corpus == "pairs" else texts
     return read_transformer(checkpoint(kind), grids, texts, targets if "target" in grids.values() else None, how)
+
+
+# Fixtures that several tests share.
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("end-to-end")
+
+
+@pytest.fixture(scope="session")
+def texts() -> list[Sentence]:
+    return sentences()
+
+
+@pytest.fixture(scope="session")
+def corpora(folder: Path, texts: list[Sentence]) -> dict[str, Path]:
+    return {
+        "conllu": write_conllu(folder / "small.conllu", texts),
+        "pairs": write_pairs(folder / "small.tsv", texts, turned(texts)),
+    }
+
+
+@pytest.fixture(scope="session")
+def mapped(folder: Path, corpora: dict[str, Path], checkpoint: Callable[[str], Path]) -> Callable[[str], Atlas]:
+    """The atlas of a family, made once."""
+    made: dict[str, Atlas] = {}
+
+    def make(name: str) -> Atlas:
+        if name not in made:
+            family = FAMILIES[name]
+            made[name] = unitscope.map(
+                model_of(name, checkpoint),
+                str(corpora[family.corpus]),
+                out=folder / name.replace(" ", "-"),
+                layers=family.layers,
+                workers=1,
+                **dict(family.settings),
+            )
+        return made[name]
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def observed(texts: list[Sentence], checkpoint: Callable[[str], Path]) -> Callable[[str], Rows]:
+    """What a plain loop over the model finds for a family's layers."""
+    found: dict[str, Rows] = {}
+
+    def observe(name: str) -> Rows:
+        if name not in found:
+            found[name] = plain_rows(name, texts, checkpoint)
+        return found[name]
+
+    return observe

@@ -44,59 +44,9 @@ plain_loops = loaded("plain_loops", HERE / "plain_loops.py")
 families = loaded("families", HERE / "families.py")
 FAMILIES, model_of, on_grid = families.FAMILIES, families.model_of, families.on_grid
 sites, turned = families.sites, families.turned
+folder, texts, corpora = families.folder, families.texts, families.corpora
+mapped, observed = families.mapped, families.observed
 checkpoint = loaded("models_conftest", HERE / "models" / "conftest.py").checkpoint
-
-
-@pytest.fixture(scope="session")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("end-to-end")
-
-
-@pytest.fixture(scope="session")
-def texts() -> list[Any]:
-    return list(plain_loops.sentences())
-
-
-@pytest.fixture(scope="session")
-def corpora(folder: Path, texts: list[Any]) -> dict[str, Path]:
-    return {
-        "conllu": plain_loops.write_conllu(folder / "small.conllu", texts),
-        "pairs": plain_loops.write_pairs(folder / "small.tsv", texts, turned(texts)),
-    }
-
-
-@pytest.fixture(scope="session")
-def mapped(folder: Path, corpora: dict[str, Path], checkpoint: Checkpoint) -> Mapped:
-    """The atlas of a family, made once."""
-    made: dict[str, Atlas] = {}
-
-    def make(name: str) -> Atlas:
-        if name not in made:
-            family = FAMILIES[name]
-            made[name] = unitscope.map(
-                model_of(name, checkpoint),
-                str(corpora[family.corpus]),
-                out=folder / name.replace(" ", "-"),
-                layers=family.layers,
-                workers=1,
-                **dict(family.settings),
-            )
-        return made[name]
-
-    return make
-
-
-@pytest.fixture(scope="session")
-def observed(texts: list[Any], checkpoint: Checkpoint) -> Callable[[str], Any]:
-    """What a plain loop over the model finds for a family's layers."""
-    found: dict[str, Any] = {}
-
-    def observe(name: str) -> Any:
-        if name not in found:
-            found[name] = families.observed(name, texts, checkpoint)
-        return found[name]
-
-    return observe
 
 
 @pytest.mark.parametrize("name", FAMILIES)

@@ -50,5 +50,8 @@ def run(options: DemoOptions) -> None:
     console = screen.out()
     for sentence in told:
         console.print(Text(f"{sentence}\n"))
-    console.print(terminal.heading("Units whose first concept is contextual, and units with any contextual match"), terminal.baseline_shares(atlas))
+    console.print(
+        terminal.heading("Units whose first concept is contextual, and units with any contextual match"),
+        terminal.baseline_shares(atlas),
+    )
     console.print(Text(f"\nsee: unitscope show {clean(options.out)}"), soft_wrap=True)

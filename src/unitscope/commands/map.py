@@ -129,6 +129,7 @@ def _summary(atlas: Atlas, out: Path) -> None:
     console.print(terminal.layer_counts(atlas))
     if atlas.manifest["study"]["baselines"]:
         console.print(
-            terminal.heading("Units whose first concept is contextual, and units with any contextual match"), terminal.baseline_shares(atlas)
+            terminal.heading("Units whose first concept is contextual, and units with any contextual match"),
+            terminal.baseline_shares(atlas),
         )
     console.print(Text(f"\nsee: unitscope show {clean(out)}"), soft_wrap=True)

@@ -90,7 +90,10 @@ def overview(atlas: Atlas, *, kind: str | None = None, top: int = 10) -> Rendera
     parts: list[RenderableType] = [identity(atlas), heading("Units by layer"), layer_counts(atlas)]
     parts += [heading("Median shares of the units' variance"), median_shares(atlas)]
     if len(findings.variants(atlas)) > 1:
-        parts += [heading("Units whose first concept is contextual, and units with any contextual match"), baseline_shares(atlas)]
+        parts += [
+            heading("Units whose first concept is contextual, and units with any contextual match"),
+            baseline_shares(atlas),
+        ]
     found = findings.overview(atlas, kind=kind, top=top)["findings"]
     parts += _findings_part(found, kind)
     return Group(*parts)
@@ -219,7 +222,16 @@ def baselines(atlas: Atlas) -> RenderableType:
                 share(shares.get("form")),
             ]
         )
-    headings = ["layer and variant", "units", "tested", "reported", *findings.KINDS, "with context", "effect p99", "form"]
+    headings = [
+        "layer and variant",
+        "units",
+        "tested",
+        "reported",
+        *findings.KINDS,
+        "with context",
+        "effect p99",
+        "form",
+    ]
     note = (
         "rotation: the same activations in a random basis; untrained: the same architecture with fresh weights. "
         "effect p99: 99th percentile over units of the effect within form × position; form: median share of variance "

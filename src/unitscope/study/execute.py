@@ -141,7 +141,9 @@ class Executor:
             from unitscope.models import load_model
 
             if self.model_spec is None:
-                raise ModelError("This work was begun with a model object.", fix="Go on with the program that began it.")
+                raise ModelError(
+                    "This work was begun with a model object.", fix="Go on with the program that began it."
+                )
             self.model = load_model(self.model_spec, device=self.study.device, threads=self.study.threads)
         if variant != "untrained":
             return self.model
@@ -175,4 +177,9 @@ def resampling_changes(executor: Executor, concepts: dict[int, Any]) -> dict[str
         differ += int((mine[tested] != other[tested]).sum())
         total += int(tested.sum())
     names = (executor.study.resample, sitepass.other_resampling(executor.study))
-    return {"between": list(names), "changed": differ, "of": total, "share": round(differ / total, 4) if total else None}
+    return {
+        "between": list(names),
+        "changed": differ,
+        "of": total,
+        "share": round(differ / total, 4) if total else None,
+    }

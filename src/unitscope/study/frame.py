@@ -205,9 +205,7 @@ def load_frame(prepared: Prepared, grid: str, spool: Sequence[Path], seed: int) 
     return make_frame(prepared.sites(grid), prepared.groups(), prepared.concepts(grid), valid, seed)
 
 
-def make_frame(
-    sites: Sites, groups: Sequence[str], table: ConceptTable, valid: NDArray[np.bool_], seed: int
-) -> Frame:
+def make_frame(sites: Sites, groups: Sequence[str], table: ConceptTable, valid: NDArray[np.bool_], seed: int) -> Frame:
     """Build a frame from arrays over all sites; see `load_frame`."""
     if not valid.any():
         raise PlanError("The model has a position for none of the corpus' words.", fix="Check tokenizer and corpus.")

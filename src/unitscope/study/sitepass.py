@@ -67,7 +67,6 @@ def run_shard(
     path: Path,
 ) -> dict[str, int]:
     """Run one shard of items through the model and write its spool file. Returns counts to tell the user."""
-    import torch
 
     layers = [study.layers[s.layer] for s in part]
     sampled = {s.layer: sampled_units(study, s.layer) for s in part} if variant == "trained" else {}

@@ -20,7 +20,6 @@ from unitscope.stats import kernels
 from unitscope.stats.intervals import auroc_interval
 from unitscope.stats.moments import Moments
 from unitscope.stats.overlap import Overlap
-from unitscope.stats.passport import PARTS
 from unitscope.stats.ranks import RankSums
 from unitscope.stats.strata import Strata, within
 from unitscope.stats.view import Columns, View
@@ -160,7 +159,9 @@ def _units(view: View, status: NDArray[np.int8]) -> Arrays:
     clips: Arrays = {}
     for name, flip in (("clips", 0), ("clips_low", 0xFFFF)):
         clips[name] = _extreme(view.keys, min(N_CLIPS, view.n_sites), flip)
-        clips[f"{name}.values"] = view.value_of[np.take_along_axis(view.keys, clips[name], axis=1)] * view.scale[:, None]
+        clips[f"{name}.values"] = (
+            view.value_of[np.take_along_axis(view.keys, clips[name], axis=1)] * view.scale[:, None]
+        )
     return {
         "status": status,
         "moments": stats,
