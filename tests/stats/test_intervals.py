@@ -20,12 +20,11 @@ def jackknife(values, mask, block, level):
     edge = 0.25 / (mask.sum() * (~mask).sum())
     blocks = np.unique(block)
     without = [roc_auc_score(mask[block != b], values[block != b]) for b in blocks]
-    scale = logit(np.clip(without, edge, 1 - edge))
-    error = np.sqrt((len(blocks) - 1) * scale.var())
+    centre = np.clip(estimate, edge, 1 - edge)
+    error = np.sqrt((len(blocks) - 1) * np.var(without)) / (centre * (1 - centre))
     inside = np.bincount(block, weights=mask)
     wide = student.ppf(0.5 + level / 2, inside.sum() ** 2 / (inside**2).sum() - 1) * error
-    centre = logit(np.clip(estimate, edge, 1 - edge))
-    return estimate, expit(centre - wide), expit(centre + wide)
+    return estimate, expit(logit(centre) - wide), expit(logit(centre) + wide)
 
 
 @pytest.mark.parametrize("level", [0.8, 0.95])
@@ -108,8 +107,8 @@ def test_p_is_that_of_the_recomputed_jackknife_on_the_scale_of_auroc():
     free = inside.sum() ** 2 / (inside**2).sum() - 1
     for row, estimate, upper, lower in zip(values, found.estimate, found.p_upper, found.p_lower, strict=True):
         row = from_keys(to_keys(row.astype(np.float16)))
-        without = logit([roc_auc_score(mask[block != b], row[block != b]) for b in range(25)])
-        error = np.sqrt(24 * without.var()) * estimate * (1 - estimate)
+        without = [roc_auc_score(mask[block != b], row[block != b]) for b in range(25)]
+        error = np.sqrt(24 * np.var(without))
         np.testing.assert_allclose(upper, student.sf((estimate - 0.5) / error, free), rtol=1e-6)
         np.testing.assert_allclose(upper + lower, 1)
 
@@ -137,3 +136,22 @@ def test_p_keeps_its_level_where_unit_and_concept_vary_by_block():
     for p in (found.p_upper, found.p_lower):
         for level in (0.05, 0.01):
             assert (p < level).mean() == pytest.approx(level, abs=4 * np.sqrt(level / 2000))
+
+
+def test_a_unit_that_is_never_wrong_is_bounded_by_its_blocks():
+    block = np.repeat(np.arange(30), 10)
+    mask = np.tile([True] * 3 + [False] * 7, 30)
+    found = interval(np.stack([mask * 1.0, -1.0 * mask]), mask, block)
+    np.testing.assert_allclose(found.low[0], 0.025 ** (1 / 30), atol=1e-4)
+    np.testing.assert_allclose(found.high[1], 1 - 0.025 ** (1 / 30), atol=1e-4)
+    assert (found.high[0], found.low[1]) == (1.0, 0.0)
+
+
+def test_one_wrong_site_near_perfection_does_not_blow_up_the_interval():
+    rng = np.random.default_rng(2)
+    block, mask = np.repeat(np.arange(60), 20), rng.random(1200) < 0.07
+    values = mask * 4.0 + rng.random(1200)
+    values[np.flatnonzero(mask)[0]] = 0.5
+    found = interval(values[None], mask, block)
+    assert found.estimate[0] > 0.99
+    assert found.low[0] > 0.9

@@ -53,9 +53,10 @@ def test_gather():
     np.testing.assert_array_equal(kernels.gather(KEYS, COLUMNS.sites), KEYS[:, COLUMNS.sites])
 
 
-def test_sum_values():
-    found = kernels.sum_values(View(KEYS, COLUMNS).sorted_columns, key_table(), COLUMNS.indptr)
-    np.testing.assert_allclose(found, VALUES @ MASKS, rtol=1e-12)
+def test_sums_of_a_sweep():
+    _, _, ranks, values = View(KEYS, COLUMNS).swept
+    np.testing.assert_allclose(values, VALUES @ MASKS, rtol=1e-12)
+    np.testing.assert_array_equal(ranks, 2 * rankdata(VALUES, axis=1) @ MASKS)
 
 
 def test_moments():
@@ -72,7 +73,7 @@ def test_a_constant_has_no_variance_at_all():
 
 
 def test_average_precision_of_both_ends():
-    found = kernels.average_precision(RISING, View(KEYS, COLUMNS).sorted_columns, COLUMNS.indptr)
+    found = View(KEYS, COLUMNS).swept[:2]
     for concept in (0, 1, 2, 4):
         for unit, values in enumerate(VALUES):
             truth = MASKS[:, concept]
@@ -88,7 +89,9 @@ def test_average_precision_of_a_rare_concept(n_sites, n_inside):
     truth = (np.arange(n_sites) >= 3) & (np.arange(n_sites) < 3 + n_inside)
     columns = Columns.from_masks(truth[:, None])
     view = View(keys, columns)
-    found = kernels.average_precision(view.rising, view.sorted_columns, columns.indptr)[:, :, 0]
+    found = view.swept[:2, :, 0]
+    np.testing.assert_array_equal(view.swept[2], kernels.sum_ranks(view.ranks, columns.indptr, columns.sites))
+    np.testing.assert_allclose(view.swept[3, :, 0], from_keys(keys) @ truth, rtol=1e-12)
     for sign, row in ((1, found[0]), (-1, found[1])):
         expected = [average_precision_score(truth, sign * values) for values in from_keys(keys)]
         np.testing.assert_allclose(row, expected, rtol=1e-12)
@@ -108,8 +111,6 @@ def test_no_sites():
     assert kernels.double_ranks(EMPTY, EMPTY).shape == (3, 0)
     assert kernels.descending(EMPTY, EMPTY).shape == (3, 0)
     np.testing.assert_array_equal(kernels.sum_ranks(view.ranks, columns.indptr, columns.sites), np.zeros((3, 2)))
-    np.testing.assert_array_equal(
-        kernels.sum_values(view.sorted_columns, key_table(), columns.indptr), np.zeros((3, 2))
-    )
-    assert np.isnan(kernels.average_precision(EMPTY, view.sorted_columns, columns.indptr)).all()
+    np.testing.assert_array_equal(view.swept[2:], np.zeros((2, 3, 2)))
+    assert np.isnan(view.swept[:2]).all()
     np.testing.assert_array_equal(kernels.count_row_above(EMPTY, np.zeros((3, 2), np.uint16)), np.zeros((3, 2)))

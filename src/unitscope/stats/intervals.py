@@ -1,4 +1,4 @@
-"""Intervals for held-out AUROC: delete-one-block jackknife on a logit scale, exact for every block.
+"""Intervals for held-out AUROC: delete-one-block jackknife, exact for every block, laid out on a logit scale.
 
 With doubled counts, the Mann-Whitney statistic without block b is U - P_b - N_b + W_b: pairs whose concept site lies
 in b, whose other site lies in b, and both. All three follow from ranks that are known already and from comparisons
@@ -20,7 +20,7 @@ from scipy.special import expit, logit, stdtrit
 from unitscope.arrays import N_KEYS, Keys, kernel
 from unitscope.stats import kernels
 from unitscope.stats.halves import effective_groups
-from unitscope.stats.strata import robust_p
+from unitscope.stats.strata import NOTHING, robust_p
 
 MIN_EFFECTIVE = 10.0
 
@@ -146,28 +146,31 @@ def auroc_interval(keys: Keys, rising: Keys, pairs: BlockPairs, level: float = 0
         return Interval(nothing, nothing, nothing, one, one)
     own = np.sort(kernels.gather(keys, pairs.sites), axis=1)
     counts = _pairs_by_block(keys, rising, own, pairs.members, pairs.starts, pairs.middle)
-    edge = 0.25 / total
-    estimate, spread = _jackknife(counts, pairs.inside, pairs.outside, edge)
+    estimate, error = _jackknife(counts, pairs.inside, pairs.outside)
     upper, lower = one, one
     if pairs.several:
-        # On the scale of AUROC, where strong effects do not inflate their own error.
-        gap, error = estimate - 0.5, spread * estimate * (1 - estimate)
-        upper, lower = (robust_p(sign * gap, error, pairs.n_effective) for sign in (1, -1))
+        upper, lower = (robust_p(sign * (estimate - 0.5), error, pairs.n_effective) for sign in (1, -1))
     if not pairs.enough:
         return Interval(estimate, nothing, nothing, upper, lower)
+    edge = 0.25 / total
+    centre = np.clip(estimate, edge, 1 - edge)
     # Blocks without the concept add little: degrees of freedom follow the concept's effective blocks.
-    wide = stdtrit(pairs.n_effective - 1, 0.5 + level / 2) * spread
-    centre = logit(np.clip(estimate, edge, 1 - edge))
-    # The estimate 0 or 1 lies beyond the scale's edge.
-    low, high = np.minimum(expit(centre - wide), estimate), np.maximum(expit(centre + wide), estimate)
+    wide = stdtrit(pairs.n_effective - 1, 0.5 + level / 2) * error / (centre * (1 - centre))
+    low, high = expit(logit(centre) - wide), expit(logit(centre) + wide)
+    # A unit that is never wrong shows no error; were each effective block right with chance x, all would be with
+    # x^n, so that the interval ends where x^n is as small as its tail.
+    never = (error <= NOTHING) & (np.abs(estimate - 0.5) > 0.5 - NOTHING)
+    room = 1 - ((1 - level) / 2) ** (1 / pairs.n_effective)
+    low, high = np.where(never, [centre - room, centre + room], [low, high])
+    low, high = np.clip(np.minimum(low, estimate), 0.0, 1.0), np.clip(np.maximum(high, estimate), 0.0, 1.0)
     return Interval(estimate, low, high, upper, lower)
 
 
 @kernel
 def _jackknife(
-    pairs: NDArray[np.int64], inside: NDArray[np.float64], outside: NDArray[np.float64], edge: float
+    pairs: NDArray[np.int64], inside: NDArray[np.float64], outside: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """AUROC [U] and the delete-one-block standard error of its logit [U]; values are kept `edge` from 0 and 1."""
+    """AUROC [U] and its delete-one-block standard error [U]."""
     n_units, _, n_blocks = pairs.shape
     n_inside, n_outside = inside.sum(), outside.sum()
     estimate, error = np.empty(n_units), np.empty(n_units)
@@ -181,9 +184,7 @@ def _jackknife(
         for b in range(n_blocks):
             left = (n_inside - inside[b]) * (n_outside - outside[b])
             if inside[b] + outside[b] > 0 and left > 0:
-                without = (whole - pairs[u, 0, b] - pairs[u, 1, b] + pairs[u, 2, b]) / (2 * left)
-                without = min(max(without, edge), 1 - edge)
-                values[n] = np.log(without / (1 - without))
+                values[n] = (whole - pairs[u, 0, b] - pairs[u, 1, b] + pairs[u, 2, b]) / (2 * left)
                 mean += values[n]
                 n += 1
         mean /= max(n, 1)

@@ -70,31 +70,6 @@ def sum_ranks(ranks: Ints, indptr: Longs, sites: Ints) -> Longs:
 
 
 @kernel
-def sum_ranks_sorted(rising: Keys, columns: Keys, indptr: Longs) -> Longs:
-    """As `sum_ranks`, from sorted rows [U, S] and sorted columns [U, nnz]: ranks are looked up nearly in order."""
-    n_units, n_sites = rising.shape
-    n_concepts = indptr.shape[0] - 1
-    sums = np.zeros((n_units, n_concepts), np.int64)
-    rank_of = np.empty(N_KEYS, np.int32)
-    for u in range(n_units):
-        at = 0
-        while at < n_sites:
-            key = rising[u, at]
-            end = at + 1
-            while end < n_sites and rising[u, end] == key:
-                end += 1
-            rank_of[key] = at + end + 1
-            at = end
-        row = columns[u]
-        for c in range(n_concepts):
-            total = 0
-            for i in range(indptr[c], indptr[c + 1]):
-                total += rank_of[row[i]]
-            sums[u, c] = total
-    return sums
-
-
-@kernel
 def gather(keys: Keys, sites: Ints) -> Keys:
     """Keys at the sites of every concept, laid out as the concepts' sparse columns, [U, nnz]."""
     n_units, n_entries = keys.shape[0], sites.shape[0]
@@ -104,29 +79,6 @@ def gather(keys: Keys, sites: Ints) -> Keys:
         for i in range(n_entries):
             found[u, i] = row[sites[i]]
     return found
-
-
-@kernel
-def sum_values(columns: Keys, value_of: NDArray[np.float32], indptr: Longs) -> Floats:
-    """Sum of each unit's (unscaled) values over each concept's sites, [U, C], from sorted columns [U, nnz]."""
-    n_units, n_concepts = columns.shape[0], indptr.shape[0] - 1
-    sums = np.zeros((n_units, n_concepts), np.float64)
-    for u in range(n_units):
-        row = columns[u]
-        for c in range(n_concepts):
-            start, end = indptr[c], indptr[c + 1]
-            # Four running sums, since each addition waits for the one before it.
-            first, second, third, fourth = 0.0, 0.0, 0.0, 0.0
-            whole = start + (end - start) // 4 * 4
-            for i in range(start, whole, 4):
-                first += value_of[row[i]]
-                second += value_of[row[i + 1]]
-                third += value_of[row[i + 2]]
-                fourth += value_of[row[i + 3]]
-            for i in range(whole, end):
-                first += value_of[row[i]]
-            sums[u, c] = (first + second) + (third + fourth)
-    return sums
 
 
 @kernel
@@ -151,60 +103,62 @@ def moments(keys: Keys, value_of: NDArray[np.float32]) -> Floats:
 
 @kernel
 def _first_above(row: Keys, start: int, end: int, key: int) -> int:
-    while start < end:
-        middle = (start + end) // 2
-        if row[middle] > key:
-            end = middle
-        else:
-            start = middle + 1
-    return start
+    # Halving by selection: which half it is cannot be foreseen, so a branch would be mispredicted half the time.
+    n = end - start
+    while n > 1:
+        half = n // 2
+        start = start + half if row[start + half - 1] <= key else start
+        n -= half
+    return start + 1 if n == 1 and row[start] <= key else start
 
 
 @kernel
-def average_precision(rising: Keys, columns: Keys, indptr: Longs) -> Floats:
-    """Average precision of each concept under falling (index 0) and rising (1) values, [2, U, C].
+def sweep(rising: Keys, columns: Keys, indptr: Longs, value_of: NDArray[np.float32]) -> Floats:
+    """One walk over every concept's sorted keys, [4, U, C]: average precision by falling values and by rising ones,
+    sum of doubled ranks, sum of (unscaled) values.
 
     `rising` [U, S] are all keys sorted; `columns` [U, nnz] the concepts' own keys, sorted within each concept. Equal
-    values are one threshold, as in scikit-learn. Concepts without sites get NaN.
+    values are one threshold, as in scikit-learn. Sums of ranks are whole numbers, exact below 2^53. A concept without
+    sites gets NaN for average precision.
     """
     n_units, n_sites = rising.shape
     n_concepts = indptr.shape[0] - 1
-    found = np.full((2, n_units, n_concepts), np.nan)
-    share = np.empty((N_KEYS, 2), np.float64)  # one over the sites at or above a key, at or below it
+    found = np.zeros((4, n_units, n_concepts), np.float64)
+    # Of a key: one over the sites at or above it, one over those at or below, its doubled rank, its value.
+    table = np.empty((N_KEYS, 4), np.float64)
     few = indptr[n_concepts] * 16 < n_sites
     for u in range(n_units):
         row, whole = columns[u], rising[u]
-        if not few:
-            at = 0
-            while at < n_sites:
-                key = whole[at]
-                end = at + 1
-                while end < n_sites and whole[end] == key:
-                    end += 1
-                share[key, 0] = 1.0 / (n_sites - at)
-                share[key, 1] = 1.0 / end
-                at = end
+        at = 0
+        while at < n_sites and not few:
+            key = whole[at]
+            end = at + 1
+            while end < n_sites and whole[end] == key:
+                end += 1
+            table[key, 0], table[key, 1] = 1.0 / (n_sites - at), 1.0 / end
+            table[key, 2], table[key, 3] = at + end + 1, value_of[key]
+            at = end
         for c in range(n_concepts):
             start, end = indptr[c], indptr[c + 1]
-            if start == end:
-                continue
-            high, low, tied, last = 0.0, 0.0, 0, -1
+            high, low, ranks, values, tied, last = 0.0, 0.0, 0.0, 0.0, 0, -1
             for i in range(start, end):
-                # Each of g equal values counts the whole group; adding to the i-th how many equal ones precede it
-                # sums to the same, g (g - 1) / 2 more than without ties, and needs no look-ahead.
                 key = row[i]
-                tied = tied + 1 if key == last else 0
-                last = key
-                if few:
+                if few and key != last:
                     above = _first_above(whole, 0, n_sites, key)
                     below = _first_above(whole, 0, above, key - 1) if key > 0 else 0
-                    high += (end - i + tied) / (n_sites - below)
-                    low += (i + 1 - start + tied) / above
-                else:
-                    high += (end - i + tied) * share[key, 0]
-                    low += (i + 1 - start + tied) * share[key, 1]
-            found[0, u, c] = high / (end - start)
-            found[1, u, c] = low / (end - start)
+                    table[key, 0], table[key, 1] = 1.0 / (n_sites - below), 1.0 / above
+                    table[key, 2], table[key, 3] = below + above + 1, value_of[key]
+                # Each of g equal values counts the whole group; adding to the i-th how many equal ones precede it
+                # sums to the same, g (g - 1) / 2 more than without ties, and needs no look-ahead.
+                tied = tied + 1 if key == last else 0
+                last = key
+                high += (end - i + tied) * table[key, 0]
+                low += (i + 1 - start + tied) * table[key, 1]
+                ranks += table[key, 2]
+                values += table[key, 3]
+            n = end - start if end > start else np.nan
+            found[0, u, c], found[1, u, c] = high / n, low / n
+            found[2, u, c], found[3, u, c] = ranks, values
     return found
 
 

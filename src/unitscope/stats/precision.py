@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from unitscope.stats import kernels
 from unitscope.stats.view import View
 
 
@@ -28,6 +27,6 @@ class Precision:
         """Exact on the keys."""
         columns = view.columns
         # Rounding must not carry a perfect score beyond one.
-        found = np.minimum(kernels.average_precision(view.rising, view.sorted_columns, columns.indptr), 1.0)
+        found = np.minimum(view.swept[:2], 1.0)
         prevalence = columns.counts / view.n_sites if view.n_sites else np.full(columns.n_concepts, np.nan)
         return AveragePrecisions(found[0], found[1], prevalence)

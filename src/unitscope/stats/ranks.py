@@ -35,8 +35,8 @@ class RankSums:
     def compute(self, view: View) -> RankSum:
         """Count ranks and add them up; exact whole numbers."""
         columns = view.columns
-        if view.has_sorted_columns and not view.has_ranks:
-            sums = kernels.sum_ranks_sorted(view.rising, view.sorted_columns, columns.indptr)
+        if view.has_sorted_columns:
+            sums = view.swept[2].astype(np.int64)
         else:
             sums = kernels.sum_ranks(view.ranks, columns.indptr, columns.sites)
         return RankSum(sums, columns.counts, view.n_sites)

@@ -18,7 +18,6 @@ from scipy.special import ndtr, stdtr
 
 from unitscope.arrays import Keys, kernel
 from unitscope.stats import kernels
-from unitscope.stats.halves import effective_groups
 
 MIN_SITES = 20
 NOTHING = 1e-9  # of an effect in [0, 1]: below this, rounding
@@ -52,11 +51,6 @@ class Strata:
         blocks = (np.cumsum(present) - 1)[block[sites]]
         return cls(sites, dense[stratum[sites]].astype(np.int32), blocks.astype(np.int32), mask[sites])
 
-    def refined(self, by: NDArray[np.bool_]) -> Strata:
-        """Strata cut further by whether a mask [S] holds; cheap, since only informative ones can stay so."""
-        finer = Strata.of(self.mask, self.stratum * 2 + by[self.sites], self.block)
-        return Strata(self.sites[finer.sites], finer.stratum, finer.block, finer.mask)
-
 
 @dataclass(frozen=True)
 class Within:
@@ -74,91 +68,118 @@ def _walk(
     mask: NDArray[np.bool_],
     stratum: NDArray[np.int32],
     block: NDArray[np.int32],
-    counts: NDArray[np.float64],
-    n_blocks: int,
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Effect [U], permutation variance [U], influence of each block [U, n_blocks]. `counts` [2, G]: inside, outside."""
+    code: NDArray[np.uint8],
+    n_codes: int,
+) -> NDArray[np.float64]:
+    """Of each unit: effect, its variance under permutation, its error over blocks, effective blocks, sites [U, 6].
+
+    The last two columns count the sites with and without the concept in strata that hold both. `code` [U, M] cuts each
+    unit's strata further.
+    """
     n_units, n_sites = keys.shape
-    n_strata = counts.shape[1]
-    effect, variance = np.zeros(n_units), np.zeros(n_units)
-    influence = np.zeros((n_units, n_blocks))
-    weight = counts[0] * counts[1] / (counts[0] + counts[1])
-    weight /= weight.sum()
-    seen, tied = np.empty((n_strata, 2)), np.zeros((n_strata, 2))
-    area, ties = np.empty(n_strata), np.empty(n_strata)
+    n_strata, n_blocks = (stratum.max() + 1) * n_codes, block.max() + 1
+    found = np.zeros((n_units, 6))
+    counts, seen, tied = np.empty((n_strata, 2)), np.empty((n_strata, 2)), np.zeros((n_strata, 2))
+    weight, area, ties = np.empty(n_strata), np.empty(n_strata), np.empty(n_strata)
+    influence, carried = np.empty(n_blocks), np.empty(n_blocks)
     for u in range(n_units):
-        seen[:] = 0.0
-        area[:] = 0.0
-        ties[:] = 0.0
+        counts[:], seen[:] = 0.0, 0.0
+        area[:], ties[:] = 0.0, 0.0
+        influence[:], carried[:] = 0.0, 0.0
+        for s in range(n_sites):
+            counts[stratum[s] * n_codes + code[u, s], 0 if mask[s] else 1] += 1
+        total = 0.0
+        for g in range(n_strata):
+            inside, outside = counts[g, 0], counts[g, 1]
+            weight[g] = inside * outside / (inside + outside) if inside * outside > 0 else 0.0
+            total += weight[g]
+        if total == 0.0:
+            found[u, 0] = np.nan
+            continue
+        for g in range(n_strata):
+            weight[g] /= total
         at = 0
         while at < n_sites:
             key = keys[u, order[u, at]]
             end = at
             while end < n_sites and keys[u, order[u, end]] == key:
                 site = order[u, end]
-                tied[stratum[site], 0 if mask[site] else 1] += 1
+                tied[stratum[site] * n_codes + code[u, site], 0 if mask[site] else 1] += 1
                 end += 1
             for i in range(at, end):
                 site = order[u, i]
-                g = stratum[site]
+                g = stratum[site] * n_codes + code[u, site]
+                if weight[g] == 0.0:
+                    continue
                 if mask[site]:
-                    placement = (counts[1, g] - seen[g, 1] - 0.5 * tied[g, 1]) / counts[1, g]
-                    area[g] += placement / counts[0, g]
-                    influence[u, block[site]] += weight[g] / counts[0, g] * placement
+                    placement = (counts[g, 1] - seen[g, 1] - 0.5 * tied[g, 1]) / counts[g, 1]
+                    area[g] += placement / counts[g, 0]
+                    influence[block[site]] += weight[g] / counts[g, 0] * placement
+                    carried[block[site]] += 1
                 else:
-                    placement = (seen[g, 0] + 0.5 * tied[g, 0]) / counts[0, g]
-                    influence[u, block[site]] += weight[g] / counts[1, g] * placement
+                    placement = (seen[g, 0] + 0.5 * tied[g, 0]) / counts[g, 0]
+                    influence[block[site]] += weight[g] / counts[g, 1] * placement
             for i in range(at, end):
-                g = stratum[order[u, i]]
+                site = order[u, i]
+                g = stratum[site] * n_codes + code[u, site]
                 size = tied[g, 0] + tied[g, 1]
                 if size > 0:
                     ties[g] += size * size * size - size
                     seen[g, 0] += tied[g, 0]
                     seen[g, 1] += tied[g, 1]
-                    tied[g, 0] = 0.0
-                    tied[g, 1] = 0.0
+                    tied[g, 0], tied[g, 1] = 0.0, 0.0
             at = end
         for g in range(n_strata):
-            n = counts[0, g] + counts[1, g]
-            effect[u] += weight[g] * area[g]
-            spread = (n + 1 - ties[g] / (n * (n - 1))) / (12 * counts[0, g] * counts[1, g])
-            variance[u] += weight[g] * weight[g] * spread
+            if weight[g] > 0.0:
+                n = counts[g, 0] + counts[g, 1]
+                found[u, 0] += weight[g] * area[g]
+                spread = (n + 1 - ties[g] / (n * (n - 1))) / (12 * counts[g, 0] * counts[g, 1])
+                found[u, 1] += weight[g] * weight[g] * spread
+                found[u, 4] += counts[g, 0]
+                found[u, 5] += counts[g, 1]
         for s in range(n_sites):
-            g = stratum[s]
-            side = 0 if mask[s] else 1
-            influence[u, block[s]] -= weight[g] / counts[side, g] * area[g]
-    return effect, variance, influence
+            g = stratum[s] * n_codes + code[u, s]
+            if weight[g] > 0.0:
+                influence[block[s]] -= weight[g] / counts[g, 0 if mask[s] else 1] * area[g]
+        squares, square_counts = 0.0, 0.0
+        for b in range(n_blocks):
+            squares += influence[b] * influence[b]
+            square_counts += carried[b] * carried[b]
+        found[u, 2] = np.sqrt(squares * n_blocks / max(n_blocks - 1, 1))
+        found[u, 3] = found[u, 4] * found[u, 4] / square_counts
+    return found
 
 
-def within(keys: Keys, strata: Strata) -> Within:
-    """Within-stratum effect of units for one concept. `keys` [U, M] at the strata's member sites."""
+def within(keys: Keys, strata: Strata, code: NDArray[np.uint8] | None = None, n_codes: int = 1) -> Within:
+    """Within-stratum effect of units for one concept. `keys` [U, M] at the strata's member sites.
+
+    `code` [U, M], below `n_codes`, cuts each unit's strata further: by which of the unit's other concepts hold there.
+    """
     n_units = keys.shape[0]
     if not strata.enough:
         nothing = np.full(n_units, np.nan)
         return Within(nothing, np.ones(n_units), np.ones(n_units))
-    n_strata, n_blocks = int(strata.stratum.max()) + 1, int(strata.block.max()) + 1
-    inside = np.bincount(strata.stratum, weights=strata.mask, minlength=n_strata)
-    size = np.bincount(strata.stratum, minlength=n_strata)
-    counts = np.stack([inside, size - inside])
+    if code is None:
+        code = np.zeros(keys.shape, np.uint8)
     order = kernels.descending(keys, np.sort(keys, axis=1))
-    effect, variance, influence = _walk(keys, order, strata.mask, strata.stratum, strata.block, counts, n_blocks)
-    effect = np.clip(effect, 0.0, 1.0)  # a sum of weights may exceed one by rounding
-    gap = effect - 0.5
-    with np.errstate(divide="ignore", invalid="ignore"):
-        z = np.where(variance > 0, gap / np.sqrt(variance), 0.0)
-    error = np.sqrt((influence**2).sum(axis=1) * n_blocks / max(n_blocks - 1, 1))
-    n_effective = effective_groups(np.bincount(strata.block, weights=strata.mask).astype(np.int64))
-    upper = np.maximum(ndtr(-z), robust_p(gap, error, n_effective))
-    lower = np.maximum(ndtr(z), robust_p(-gap, error, n_effective))
-    return Within(effect, upper, lower)
+    found = _walk(keys, order, strata.mask, strata.stratum, strata.block, code, n_codes)
+    effect = np.clip(found[:, 0], 0.0, 1.0)  # a sum of weights may exceed one by rounding
+    enough = (np.minimum(found[:, 4], found[:, 5]) >= MIN_SITES) & ~np.isnan(effect)
+    gap = np.where(enough, effect - 0.5, 0.0)
+    z = np.where(found[:, 1] > 0, gap / np.sqrt(np.where(found[:, 1] > 0, found[:, 1], 1.0)), 0.0)
+    n_effective = np.maximum(found[:, 3], 1.0)
+    p = [np.maximum(ndtr(-sign * z), robust_p(sign * gap, found[:, 2], n_effective)) for sign in (1, -1)]
+    return Within(np.where(enough, effect, np.nan), *(np.where(enough, each, 1.0) for each in p))
 
 
-def robust_p(gap: NDArray[np.float64], error: NDArray[np.float64], n_effective: float) -> NDArray[np.float64]:
+def robust_p(
+    gap: NDArray[np.float64], error: NDArray[np.float64], n_effective: float | NDArray[np.float64]
+) -> NDArray[np.float64]:
     """One-sided p [U] of gaps against their errors over blocks; by the sign test where there is no error.
 
     `n_effective` blocks carry the concept. In [0, 1].
     """
     known = error > NOTHING
-    by_error = stdtr(max(n_effective - 1, 1.0), -gap / np.where(known, error, 1.0))
+    by_error = stdtr(np.maximum(n_effective - 1, 1.0), -gap / np.where(known, error, 1.0))
     by_sign = np.where(np.abs(gap) < NOTHING, 0.5, np.where(gap > 0, 0.5**n_effective, 1.0))
-    return np.where(known, by_error, by_sign)
+    return np.asarray(np.where(known, by_error, by_sign))

@@ -140,14 +140,14 @@ class View:
         """Unscaled value of each key, [65536]."""
         return key_table()
 
-    @property
-    def has_ranks(self) -> bool:
-        """Whether ranks are there already."""
-        return "ranks" in self.__dict__
+    @cached_property
+    def swept(self) -> NDArray[np.float64]:
+        """Average precisions, rank sums and value sums of all concepts, [4, U, C]: see `kernels.sweep`."""
+        return kernels.sweep(self.rising, self.sorted_columns, self.columns.indptr, self.value_of)
 
     @property
     def has_sorted_columns(self) -> bool:
-        """Whether sorted columns are there already."""
+        """Whether sorted columns are there already, so that a sweep costs less than ranking."""
         return "sorted_columns" in self.__dict__
 
     @cached_property

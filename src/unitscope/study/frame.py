@@ -118,13 +118,6 @@ class Universe:
         key = ("place" if at_position else "form", concept)
         return self.kept.get(key, lambda: Strata.of(self.columns_b.mask(concept), stratum, self.block_b))
 
-    def strata_beside_b(self, concept: int, at_position: bool, fixed: Sequence[NDArray[np.bool_]]) -> Strata:
-        """Informative strata of form (and position) and of which of some masks over half B hold."""
-        strata = self.strata_b(concept, at_position)
-        for mask in fixed:
-            strata = strata.refined(mask)
-        return strata
-
     def blocks_with(self, half: int) -> NDArray[np.int64]:
         """Number of blocks of a half that carry each concept, [C]."""
         columns = self.columns_b if half else self.columns_a

@@ -7,7 +7,7 @@ other units, so blocks may run anywhere in any order.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ from unitscope.study.sitepass import spool_name
 CHUNK = 8_000_000
 N_REPORTED = 2
 """Candidates that are tested; the others only count for how much of a unit the concepts cover."""
+N_CODES = 2 ** (N_REPORTED - 1)
 N_CLIPS = 12
 ON_SHARE, DEAD_BELOW = 0.01, 20
 LIVE, DEAD, CONSTANT, BROKEN = range(4)
@@ -220,8 +221,11 @@ def _tested(frame: Frame, measures: Sequence[Measure], views: Sequence[View], ca
             by_block = np.where(signs > 0, interval.p_upper, interval.p_lower)
             pairs["p"][units, slots] = np.maximum(pairs["p"][units, slots], by_block)
             for name, keys, at_position in (("form", view.keys, False), ("place", adjusted, True)):
-                for rows, strata in _beside(frame, universe, index, at_position, reported[units], slots):
-                    _within_strata(keys, strata, units[rows], slots[rows], signs[rows], pairs, name)
+                strata = universe.strata_b(index, at_position)
+                code = _better(frame, universe, strata, reported[units], slots)
+                effect = within(kernels.gather(keys[units], strata.sites), strata, code, N_CODES)
+                pairs[name][units, slots] = np.where(signs > 0, effect.effect, 1 - effect.effect)
+                pairs[f"{name}_p"][units, slots] = np.where(signs > 0, effect.p_upper, effect.p_lower)
             first = units[slots == 0]
             if len(first):
                 _all_measures(measures, view.pair(first, index), first, held_out, limits)
@@ -257,42 +261,19 @@ def _shift_p(
             p[units[which], slots[which]] = test(spectra[units[which]], spectrum, signs[which])
 
 
-def _beside(
-    frame: Frame,
-    universe: Universe,
-    index: int,
-    at_position: bool,
-    concepts: NDArray[np.int32],
-    slots: NDArray[np.intp],
-) -> Iterator[tuple[NDArray[np.intp], Strata]]:
-    """Rows of tested pairs of one concept, with its strata of form (and position) and of the unit's better concepts.
+def _better(
+    frame: Frame, universe: Universe, strata: Strata, concepts: NDArray[np.int32], slots: NDArray[np.intp]
+) -> NDArray[np.uint8]:
+    """Which of a unit's better concepts hold at the strata's sites, as a code [n, M] for each tested pair.
 
     `concepts` [n, K] are each unit's, best first. What a further concept owes to a better one that it overlaps with (a
-    tag and its sub-tag, a tag and its rival) is the better one's.
+    tag and its sub-tag, a tag and its rival) is the better one's, so strata are cut by it.
     """
-    first = np.flatnonzero(slots == 0)
-    if len(first):
-        yield first, universe.strata_b(index, at_position)
-    rows_of: dict[tuple[int, ...], list[int]] = {}
+    code = np.zeros((len(slots), len(strata.sites)), np.uint8)
     for row in np.flatnonzero(slots > 0).tolist():
-        rows_of.setdefault(tuple(concepts[row, : slots[row]].tolist()), []).append(row)
-    for better, rows in rows_of.items():
-        fixed = [frame.mask_b(universe, concept) for concept in better]
-        yield np.array(rows), universe.strata_beside_b(index, at_position, fixed)
-
-
-def _within_strata(
-    keys: Keys,
-    strata: Strata,
-    units: NDArray[np.intp],
-    slots: NDArray[np.intp],
-    signs: NDArray[np.int8],
-    pairs: Arrays,
-    name: str,
-) -> None:
-    effect = within(kernels.gather(keys[units], strata.sites), strata)
-    pairs[name][units, slots] = np.where(signs > 0, effect.effect, 1 - effect.effect)
-    pairs[f"{name}_p"][units, slots] = np.where(signs > 0, effect.p_upper, effect.p_lower)
+        for concept in concepts[row, : slots[row]].tolist():
+            code[row] = code[row] * 2 + frame.mask_b(universe, concept)[strata.sites]
+    return code
 
 
 def _all_measures(
