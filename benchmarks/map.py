@@ -100,6 +100,11 @@ def measure(
     }
 
 
+def told(name: str, found: dict[str, float]) -> str:
+    seconds = f"forward {found['forward_s']} s, map {found['map_s']} s"
+    return f"{name}, {found['units']} units: {seconds}, ratio {found['ratio']}"
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="one repeat, a tenth of the sentences")
@@ -117,17 +122,13 @@ def main() -> int:
     measure(MINILM, ["encoder.layer.0"], 200, 1, clock)
     if arguments.only != "base":
         found = measure(MINILM, LAYERS, 2000 // share, repeats, clock)
-        print(
-            f"MiniLM, {found['units']} units: forward {found['forward_s']} s, map {found['map_s']} s, ratio {found['ratio']}"
-        )
+        print(told("MiniLM", found))
         figures |= found
     if arguments.only != "minilm":
         with tempfile.TemporaryDirectory() as place:
             layers = ["embeddings", "encoder.layer.*.intermediate", *(f"encoder.layer.{i}" for i in range(12))]
             found = measure(bert_base(Path(place)), layers, 200 // share, repeats, clock)
-        print(
-            f"BERT-base, {found['units']} units: forward {found['forward_s']} s, map {found['map_s']} s, ratio {found['ratio']}"
-        )
+        print(told("BERT-base", found))
         figures |= {f"{name}_base": value for name, value in found.items()}
     figures["peak_gb"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6, 3)
     missed = [] if arguments.quick else [name for name, bound in MUST.items() if figures.get(name, 0) > bound]

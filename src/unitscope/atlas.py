@@ -78,7 +78,7 @@ class Atlas:
         return summary
 
     def table(self, name: str) -> pyarrow.Table:
-        """A whole table as pyarrow: `units`, `tests`, `matches`, `concepts`, `clips`, `clips_low`, `baselines/untrained.units`..."""
+        """A whole table as pyarrow: one of `TABLES`, or a baseline's, such as `baselines/untrained.units`."""
         from pyarrow import parquet
 
         self._check(f"{name}.parquet")

@@ -45,9 +45,9 @@ class Layer:
 class Captured:
     """Activations of a batch of items.
 
-    `values[address]` is a float32 tensor [S, U] on the CPU or the model's device, rows in item order then site
-    order of the layer's grid, S the total number of sites of that grid in the batch. `valid[grid]` is a boolean array [S]: False
-    where the network has no position for the site (dropped by the tokenizer, cut off); such rows hold zeros.
+    `values[address]` is a float32 tensor [S, U] on the CPU or the model's device, rows in item order then site order of
+    the layer's grid, S the total number of sites of that grid. `valid[grid]` is a boolean array [S]: False where the
+    network has no position for the site (dropped by the tokenizer, cut off); such rows hold zeros.
     `counts` adds up what the user should hear of: `dropped_words`, `truncated_items`, `truncated_words`,
     `windowed_items`.
     """

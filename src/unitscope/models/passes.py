@@ -22,6 +22,8 @@ from unitscope.sites import Item
 
 Also = Mapping[Resampling, Mapping[str, NDArray[np.int64]]]
 
+FULL_ENOUGH, MAX_PADDING = 256, 0.08
+"""A batch of this many positions is cut where the next item would raise its padding above this share."""
 _COUNTS = ("dropped_words", "truncated_items", "truncated_words", "windowed_items")
 
 
@@ -113,7 +115,7 @@ class Pass:
         found.sort(key=lambda piece: piece.lengths)
         batch: list[Piece] = []
         for piece in found:
-            if batch and (len(batch) == batch_size or not (feed.pads or piece.lengths == batch[0].lengths)):
+            if batch and (len(batch) == batch_size or not _fits(batch, piece, feed.pads)):
                 yield batch
                 batch = []
             batch.append(piece)
@@ -191,3 +193,12 @@ class Pass:
             for name, values in self.values.items():
                 if name.partition("|")[0] == str(tap.address):
                     values[torch.from_numpy(~valid)] = 0
+
+
+def _fits(batch: Sequence[Piece], piece: Piece, pads: bool) -> bool:
+    """Whether a piece, no shorter than those of the batch, may join it: padding must stay cheap, or absent."""
+    if not pads:
+        return piece.lengths == batch[0].lengths
+    real = sum(sum(each.lengths) for each in batch) + sum(piece.lengths)
+    padded = (len(batch) + 1) * sum(piece.lengths)
+    return real < FULL_ENOUGH or padded <= (1 + MAX_PADDING) * real

@@ -119,11 +119,15 @@ class WithinForm:
 
         Its standard error without effect is about 1 / sqrt(spread). NaN where a concept has no contrast within forms.
         """
-        controls, k = self.controls, self.controls.columns.n_concepts
-        columns = self.columns
+        controls, columns = self.controls, self.columns
         _, inside, sums = demeaned_sums(
             keys, value_of, controls.form, controls.form_size, columns.indptr, columns.sites
         )
+        return self.of_sums(inside, sums)
+
+    def of_sums(self, inside: NDArray[np.float64], sums: NDArray[np.float64]) -> NDArray[np.float64]:
+        """As `effects`, from what `demeaned_sums` gives for `columns`: [U] and [U, K + C]."""
+        controls, columns, k = self.controls, self.columns, self.controls.columns.n_concepts
         free = max(columns.n_sites - controls.n_forms, 1)
         spread = np.sqrt(np.where(inside > 0, inside, np.nan) / free)
         with np.errstate(invalid="ignore"):

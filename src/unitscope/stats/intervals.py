@@ -58,7 +58,7 @@ class BlockPairs:
     def of(cls, mask: NDArray[np.bool_], block: NDArray[np.int32]) -> BlockPairs:
         """From a concept's mask [S] and dense blocks [S]."""
         n_blocks = int(block.max(initial=-1)) + 1
-        inside = np.bincount(block, weights=mask, minlength=n_blocks)
+        inside = np.bincount(block, weights=mask, minlength=n_blocks).astype(np.float64)
         size = np.bincount(block, minlength=n_blocks).astype(np.float64)
         members = np.argsort(block * 2 + mask, kind="stable").astype(np.int32)
         starts = np.concatenate([[0], np.cumsum(size)]).astype(np.int64)

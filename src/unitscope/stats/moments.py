@@ -34,6 +34,10 @@ class Moment:
         zero, infinite = np.zeros(n_units), np.full(n_units, np.inf)
         return cls(0, zero, zero.copy(), infinite, -infinite)
 
+    def take_units(self, units: NDArray[np.intp]) -> Moment:
+        """The moments of some units."""
+        return Moment(self.n, self.mean[units], self.square[units], self.least[units], self.greatest[units])
+
     def merge(self, other: Moment) -> Moment:
         """Moments of both sets of sites together."""
         if not self.n or not other.n:

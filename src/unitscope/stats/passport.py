@@ -13,6 +13,7 @@ taken off them too. Shares are clipped at zero; the rest is what remains of one.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,15 +85,29 @@ class Passports:
 
     def of(self, keys: Keys, value_of: NDArray[np.float32]) -> NDArray[np.float64]:
         """Shares of variance [U, 6] in the order of `PARTS`; NaN for constant units and those with infinities."""
-        controls, n_sites = self.controls, keys.shape[1]
-        shares = np.full((len(keys), len(PARTS)), np.nan)
-        free = n_sites - controls.n_forms
+        return self.of_sums(*self.sums(keys, value_of))
+
+    @cached_property
+    def every(self) -> Columns:
+        """The columns, then the blocks."""
+        return self.columns.joined(self.blocks)
+
+    def sums(
+        self, keys: Keys, value_of: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """What `of_sums` takes: see `controls.demeaned_sums`, over the columns and then the blocks."""
+        every = self.every
+        return demeaned_sums(keys, value_of, self.controls.form, self.controls.form_size, every.indptr, every.sites)
+
+    def of_sums(
+        self, total: NDArray[np.float64], inside: NDArray[np.float64], sums: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """As `of`, from the sums of `sums`."""
+        n_sites = self.columns.n_sites
+        shares = np.full((len(total), len(PARTS)), np.nan)
+        free = n_sites - self.controls.n_forms
         if free <= len(self.kept) + 2:
             return shares
-        every = self.columns.joined(self.blocks)
-        total, inside, sums = demeaned_sums(
-            keys, value_of, controls.form, controls.form_size, every.indptr, every.sites
-        )
         n_columns = self.columns.n_concepts
         fitted = _solve(self.factor, sums[:, :n_columns][:, self.kept].T)
         explained = np.stack([(fitted[self.part == part] ** 2).sum(axis=0) for part in (1, 2, 3)])

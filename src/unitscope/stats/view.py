@@ -118,6 +118,9 @@ class View:
         part = View(self.keys[units], self.columns.only(concept), self.scale[units])
         part.__dict__["rising"] = self.rising[units]
         part.__dict__["value_of"] = self.value_of
+        part._known = {
+            request: value.take_units(units) for request, value in self._known.items() if hasattr(value, "take_units")
+        }
         return part
 
     @cached_property

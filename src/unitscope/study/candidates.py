@@ -46,7 +46,7 @@ def association(ranks: RankSum) -> NDArray[np.float64]:
     pairs = inside * outside
     with np.errstate(divide="ignore", invalid="ignore"):
         error = np.sqrt((ranks.n_sites + 1) / (12 * np.where(pairs > 0, pairs, np.nan)))
-    return np.nan_to_num(np.abs(ranks.auroc - 0.5) - 2 * error, nan=-np.inf)
+    return np.asarray(np.nan_to_num(np.abs(ranks.auroc - 0.5) - 2 * error, nan=-np.inf))
 
 
 def partial_strength(effect: NDArray[np.float64], spread: NDArray[np.float64]) -> NDArray[np.float64]:

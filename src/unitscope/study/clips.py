@@ -29,7 +29,10 @@ def clips(
     usable: NDArray[np.bool_],
     end: str = "clips",
 ) -> dict[str, Any]:
-    """One row a unit and rank, of the units' highest sites (`end` clips) or lowest ones (clips_low): item, group, position, value, word, text before and after. Shard by shard."""
+    """One row a unit and rank: item, group, position, value, word, text before and after. Read shard by shard.
+
+    `end` is `clips` for the units' highest sites, `clips_low` for their lowest.
+    """
     tables = [_sites_of_grid(study, frames, grid, arrays, usable, end) for grid in sorted(frames)]
     table = {name: np.concatenate([part[name] for part in tables]) for name in tables[0]}
     # One number a place: unique rows would be compared as strings of bytes, far slower.
@@ -48,9 +51,9 @@ def clips(
             items = prepared.items(shard)
         item = items[number % ITEMS_PER_SHARD]
         text = item.grids[grids[grid]]
-        start, end = text.spans[position]
-        before, after = text.text[max(0, start - CONTEXT) : start], text.text[end : end + CONTEXT]
-        for name, value in zip(_TEXTS, (item.id, item.group, text.text[start:end], before, after), strict=True):
+        first, last = text.spans[position]
+        before, after = text.text[max(0, first - CONTEXT) : first], text.text[last : last + CONTEXT]
+        for name, value in zip(_TEXTS, (item.id, item.group, text.text[first:last], before, after), strict=True):
             texts[name][row] = value
     table |= {name: values[place_of_row.reshape(-1)] for name, values in texts.items()}
     order = np.lexsort((table["rank"], table["unit"], table.pop("layer_order")))

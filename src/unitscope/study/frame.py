@@ -90,6 +90,12 @@ class Universe:
         return WithinForm.prepare(self.controls.at(self.halves.a), self.columns_a)
 
     @cached_property
+    def passports_a(self) -> Passports:
+        """Design for variance shares on half A: the same sums as the partial effects, and blocks."""
+        block = np.unique(self.halves.block[self.halves.a], return_inverse=True)[1].astype(np.int32)
+        return Passports.prepare(self.within_a.controls, self.columns_a, block)
+
+    @cached_property
     def controls_b(self) -> Controls:
         """Controls over half B."""
         return self.controls.at(self.halves.b)
@@ -152,10 +158,9 @@ class Frame:
 
     @cached_property
     def passports(self) -> Passports:
-        """Design for variance shares over all valid sites; concepts known everywhere describe the context."""
-        everywhere = [c for u in self.universes if u.known is None for c in u.concepts.tolist()]
-        columns = Columns(self.table.indptr, self.table.sites, self.table.n_sites)
-        return Passports.prepare(self.controls, _chosen(columns, everywhere), self.halves.block)
+        """Design for variance shares over all valid sites without context: for want of concepts known everywhere."""
+        nothing = Columns(np.zeros(1, np.int64), np.zeros(0, np.int32), self.n_sites)
+        return Passports.prepare(self.controls, nothing, self.halves.block)
 
     @cached_property
     def eligible(self) -> NDArray[np.bool_]:

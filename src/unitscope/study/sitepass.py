@@ -114,8 +114,7 @@ def _rounded(values: torch.Tensor) -> tuple[NDArray[np.float16], NDArray[np.floa
         return np.zeros((values.shape[1], 0), np.float16), np.ones(values.shape[1], np.float32)
     # Two reductions along the first axis are ten times as fast as torch.aminmax or an infinity norm along it.
     largest = torch.maximum(values.amax(dim=0), -values.amin(dim=0))
-    largest = torch.nan_to_num(largest, nan=1.0, posinf=1.0).cpu().numpy()
-    scale = halves_scale(largest)
+    scale = halves_scale(torch.nan_to_num(largest, nan=1.0, posinf=1.0).cpu().numpy())
     if (scale != 1).any():
         values = values / torch.from_numpy(scale).to(values.device)
     halves = values.to(torch.float16)

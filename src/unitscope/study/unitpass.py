@@ -115,7 +115,9 @@ def score(frame: Frame, measures: Sequence[Measure], keys: Keys, scale: NDArray[
             scores[measure.key][:, universe.concepts] = measure.of(view)
         if universe.known is None:
             found |= _units(view, status)
-        associate(universe, keys_at(view.keys, universe.halves.a), on_a)
+        shares = associate(universe, keys_at(view.keys, universe.halves.a), on_a)
+        if shares is not None:
+            found["passport"] = shares.astype(np.float32)
         views_b.append(View(keys_at(view.keys, universe.halves.b), universe.columns_b, scale))
     if "status" not in found:
         found |= _units(View(keys, Columns.from_masks(np.zeros((frame.n_sites, 0), np.bool_)), scale), status)
@@ -126,20 +128,32 @@ def score(frame: Frame, measures: Sequence[Measure], keys: Keys, scale: NDArray[
     candidates = candidates.without(found["status"] >= CONSTANT)
     found |= {"concept": candidates.concept, "sign": candidates.sign, "auroc_a": candidates.auroc}
     found |= _tested(frame, measures, views_b, candidates)
-    found["passport"] = frame.passports.of(keys, key_table()).astype(np.float32)
+    if "passport" not in found:
+        found["passport"] = frame.passports.of(keys, key_table()).astype(np.float32)
     found["passport"][found["status"] >= CONSTANT] = np.nan
     found["scale"] = scale
     return found
 
 
-def associate(universe: Universe, keys: Keys, found: Association) -> None:
-    """Fill in what half A's keys [U, S] say of the concepts of one universe."""
+def associate(universe: Universe, keys: Keys, found: Association) -> NDArray[np.float64] | None:
+    """Fill in what half A's keys [U, S] say of the concepts of one universe.
+
+    Returns the units' variance shares [U, 6] where the concepts are known everywhere: they rest on the same sums.
+    """
     at = universe.concepts
     ranks = View(keys, universe.columns_a).ask(RankSums())
     found.auroc[:, at], found.strength[:, at] = ranks.auroc, association(ranks)
     within_a = universe.within_a
-    effect = within_a.effects(keys, key_table())
+    shares = None
+    if universe.known is None:
+        design = universe.passports_a
+        total, inside, sums = design.sums(keys, key_table())
+        effect = within_a.of_sums(inside, sums[:, : within_a.columns.n_concepts])
+        shares = design.of_sums(total, inside, sums)
+    else:
+        effect = within_a.effects(keys, key_table())
     found.partial[:, at], found.partial_strength[:, at] = effect, partial_strength(effect, within_a.spread)
+    return shares
 
 
 def keys_at(keys: Keys, keep: NDArray[np.bool_]) -> Keys:
@@ -208,6 +222,7 @@ def _tested(frame: Frame, measures: Sequence[Measure], views: Sequence[View], ca
         universe, view = frame.universes[number], views[number]
         spectra = universe.shifts_b.of_units(view.ranks)
         adjusted = _adjusted(universe, view)
+        _ = view.ask(Moments())  # once for all units, not pair by pair
         for concept in concepts:
             index = places[concept][1]
             units, slots = np.nonzero(reported == concept)
@@ -299,7 +314,7 @@ def _all_measures(
 
 
 def _cover(frame: Frame, views: Sequence[View], candidates: Candidates) -> NDArray[np.float32]:
-    """Share of each unit's on-sites on half B (tail by its first sign) that its first 1...5 concepts hold at, [U, 5]."""
+    """Share of each unit's on-sites on half B (tail by its first sign) its first 1...5 concepts hold at, [U, 5]."""
     whole = next((i for i, u in enumerate(frame.universes) if u.known is None), None)
     if whole is None or not views[whole].n_sites:
         return np.full((len(candidates.concept), N_CANDIDATES), np.nan, np.float32)

@@ -121,7 +121,8 @@ def _rows(measure: str, rows: Table, scores: Table, known: Table) -> Table:
 def with_verdicts(units: Table, matches: Table) -> Table:
     """The units table with each unit's first reported concept, its AUROC, and the number of its matches.
 
-    A unit's kind is that of its first match; `context` names the concept of its strongest contextual match, first or not.
+    A unit's kind is that of its first match; `context` names the concept of its strongest
+    contextual match, first or not.
     """
     n_units = len(units["unit"])
     where = {key: i for i, key in enumerate(zip(units["layer"].tolist(), units["unit"].tolist(), strict=True))}
