@@ -28,19 +28,19 @@ from typing import Any
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ[_name] = "1"
 
-import numpy as np  # noqa: E402
-from numpy.typing import NDArray  # noqa: E402
-from scipy.special import ndtri  # noqa: E402
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtri
 
-from unitscope import planted  # noqa: E402
-from unitscope.arrays import to_keys  # noqa: E402
-from unitscope.models.base import Layer  # noqa: E402
-from unitscope.planted import Concept, Language, Noise, PlantedCorpus, Population, Unit  # noqa: E402
-from unitscope.study.assemble import test_table  # noqa: E402
-from unitscope.study.frame import make_frame  # noqa: E402
-from unitscope.study.plan import Study  # noqa: E402
-from unitscope.study.unitpass import score  # noqa: E402
-from unitscope.study.verdicts import find_matches  # noqa: E402
+from unitscope import planted
+from unitscope.arrays import to_keys
+from unitscope.models.base import Layer
+from unitscope.planted import Concept, Language, Noise, PlantedCorpus, Population, Unit
+from unitscope.study.assemble import test_table
+from unitscope.study.frame import make_frame
+from unitscope.study.plan import Study
+from unitscope.study.unitpass import score
+from unitscope.study.verdicts import find_matches
 
 Table = dict[str, Any]
 
