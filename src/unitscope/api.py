@@ -25,7 +25,7 @@ from unitscope.models.base import Layer, LongItems, Model, Resampling
 from unitscope.study.plan import BASELINES, Budget, Plan, Study
 from unitscope.study.run import Progress, Run, silent
 
-DEFAULT_ROLES = ("embedding", "hidden state", "feed-forward neurons", "recurrent state")
+DEFAULT_ROLES = ("hidden state", "feed-forward neurons", "recurrent state")
 RESAMPLINGS = ("last", "first", "mean", "max")
 _VERSIONED = ("unitscope", "torch", "transformers", "tokenizers", "numpy", "scipy", "numba", "pyarrow")
 
@@ -175,8 +175,7 @@ def _layers(model: Model, patterns: Sequence[str]) -> list[Layer]:
     if patterns:
         return model.resolve(patterns)
     chosen = [layer for layer in model.layers() if layer.role in DEFAULT_ROLES]
-    # Of a network whose layers are not recognised, the embedding alone says little.
-    return chosen if any(layer.role != "embedding" for layer in chosen) else list(model.layers())
+    return chosen or list(model.layers())
 
 
 def _spec(measure: Any) -> str:

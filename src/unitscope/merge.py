@@ -117,7 +117,11 @@ class _Merge:
         for measure in measures:
             self.scores(measure.key, folder / "scores" / f"{measure.key}.safetensors")
         grids = {grid: notes for atlas in self.atlases for grid, notes in atlas.manifest["grids"].items()}
-        notes = {"counts": self.counts(), "resampling": self.resampling()}
+        notes = {
+            "items": self.atlases[0].manifest["notes"]["items"],
+            "counts": self.counts(),
+            "resampling": self.resampling(),
+        }
         write_manifest(self.study, measures, grids, summary, notes, folder)
 
     def evidence(self, variant: str) -> Evidence:

@@ -138,7 +138,8 @@ def prepare(
             if grid not in item.grids:
                 raise CorpusError(
                     f"Item '{item.id}' of corpus '{corpus.name}' has no grid '{grid}', which a chosen layer needs.",
-                    fix="Give sentence pairs (.tsv), or --target copy to use each text as its own target.",
+                    fix="Give sentence pairs (.tsv), or --target copy to use each text as its own target, "
+                    "or only layers of the encoder (--layers 'encoder.*').",
                 )
             columns[grid].add(index, item.grids[grid], cached)
             builders[grid].add(item, grid)
