@@ -115,4 +115,6 @@ def test_things_are_kept_until_there_is_no_room() -> None:
     kept = Kept(25)
     for number in (1, 2, 1, 3, 1, 2):
         assert len(kept.get(("x", number), maker(number))) == 10
-    assert made == [1, 2, 3, 2]
+    assert made == [1, 2, 3]
+    kept.get(("x", 3), maker(3))
+    assert made == [1, 2, 3, 3]  # there was no room to keep it

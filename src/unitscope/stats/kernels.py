@@ -173,9 +173,11 @@ def count_above(columns: Keys, indptr: Longs, edges: Keys) -> Ints:
     for u in range(n_units):
         row = columns[u]
         for c in range(n_concepts):
+            first, end, last = indptr[c], indptr[c + 1], 0
             for e in range(n_edges):
-                end = indptr[c + 1]
-                counts[u, c, e] = end - _first_above(row, indptr[c], end, edges[u, e])
+                # Edges mostly rise, so that the next search begins where this one ended.
+                first = _first_above(row, first if edges[u, e] >= last else indptr[c], end, edges[u, e])
+                counts[u, c, e], last = end - first, edges[u, e]
     return counts
 
 

@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from scipy import fft
 from scipy.special import ndtr
 
+from unitscope.arrays import kernel
+
 WINDOW = 32_768
 
 
@@ -73,11 +75,8 @@ class Shifts:
         """One-sided p [U]: share of shifts whose statistic, times the sign [U], reaches the observed one."""
         if not self.length:
             return np.ones(len(units))
-        series = fft.irfft((units * concept).sum(axis=1), n=self.length, axis=-1) * signs[:, None]
-        # Rounding of the transform must not turn ties into differences.
-        slack = 1e-5 * np.abs(series).max(axis=1, keepdims=True)
-        reached = (series >= series[:, :1] - slack).sum(axis=1)
-        return np.asarray(reached / self.length, np.float64)
+        series = fft.irfft((units * concept).sum(axis=1), n=self.length, axis=-1)
+        return _share_reached(np.ascontiguousarray(series), signs)
 
     def normal(
         self, units: NDArray[np.complex64], concept: NDArray[np.complex64], signs: NDArray[np.int8]
@@ -96,3 +95,22 @@ class Shifts:
         with np.errstate(divide="ignore", invalid="ignore"):
             z = np.where(variance > 0, observed / np.sqrt(variance), 0.0)
         return np.asarray(np.maximum(ndtr(-z * signs), self.smallest_p), np.float64)
+
+
+@kernel
+def _share_reached(series: NDArray[np.float32], signs: NDArray[np.int8]) -> NDArray[np.float64]:
+    """Share of each row's values that, times its sign, reach the first one, [U]."""
+    n_units, n = series.shape
+    shares = np.empty(n_units)
+    for u in range(n_units):
+        greatest = np.float32(0.0)
+        for k in range(n):
+            greatest = max(greatest, abs(series[u, k]))
+        # Rounding of the transform must not turn ties into differences.
+        sign = np.float32(signs[u])
+        least = sign * series[u, 0] - np.float32(1e-5) * greatest
+        reached = 0
+        for k in range(n):
+            reached += sign * series[u, k] >= least
+        shares[u] = reached / n
+    return shares

@@ -7,7 +7,6 @@ depend on a unit.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, is_dataclass
 from functools import cached_property
@@ -32,30 +31,31 @@ from unitscope.study.prepare import Prepared, Sites
 T = TypeVar("T")
 MIN_SITES, MIN_BLOCKS = 20, 5
 ALIKE = 0.8
-KEPT = 64_000_000
+KEPT = 48_000_000
 """Bytes of what depends on a concept but no unit that are kept between chunks of units."""
 
 
 class Kept:
-    """Things made once and kept while they are in use, the longest unused given up beyond a number of bytes."""
+    """Things made once and kept, up to a number of bytes; what comes later is made anew each time.
+
+    Chunks of units ask for much the same concepts in the same order, so giving up old things for new ones would keep
+    nothing long enough to be asked for again.
+    """
 
     def __init__(self, n_bytes: int) -> None:
         self._room = n_bytes
-        self._things: OrderedDict[tuple[str, int], tuple[int, Any]] = OrderedDict()
+        self._things: dict[tuple[str, int], Any] = {}
 
     def get(self, key: tuple[str, int], make: Callable[[], T]) -> T:
         """The thing under `key`, made if it is not there."""
         if key in self._things:
-            self._things.move_to_end(key)
-            return cast("T", self._things[key][1])
+            return cast("T", self._things[key])
         thing = make()
         parts = vars(thing).values() if is_dataclass(thing) else (thing,)
         size = sum(part.nbytes for part in parts if isinstance(part, np.ndarray))
-        self._things[key] = (size, thing)
-        self._room -= size
-        while self._room < 0 and len(self._things) > 1:
-            _, (freed, _) = self._things.popitem(last=False)
-            self._room += freed
+        if size <= self._room:
+            self._things[key] = thing
+            self._room -= size
         return thing
 
 
@@ -150,6 +150,14 @@ class Frame:
     controls: Controls
     table: ConceptTable
     universes: tuple[Universe, ...]
+
+    def ready(self) -> None:
+        """Make what all units share, before there is a chunk of units in memory beside it."""
+        _ = self.eligible, self.alike
+        for universe in self.universes:
+            _ = universe.within_a.spread, universe.controls_b.solver, universe.block_b
+            if universe.known is None:
+                _ = universe.passports_a.every
 
     @property
     def n_sites(self) -> int:

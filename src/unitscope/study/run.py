@@ -21,7 +21,7 @@ from unitscope.atlas import MANIFEST, RUN, Atlas
 from unitscope.concepts.base import ConceptSource
 from unitscope.corpora.base import Corpus
 from unitscope.errors import StoreError
-from unitscope.limits import numeric_threads
+from unitscope.limits import numeric_threads, release_memory
 from unitscope.models.base import Model
 from unitscope.runners.base import Job, Runner
 from unitscope.runners.processes import ProcessRunner
@@ -188,6 +188,7 @@ class Run:
             done += 1
             self.progress(label, done, len(tasks))
 
+        release_memory()
         self.progress(label, 0, len(tasks))
         runner.run(job, tasks, self.work, tick)
 

@@ -26,6 +26,7 @@ from unitscope.stats.view import Columns, View
 from unitscope.store import CRC_ROWS, ArrayFile, write_arrays
 from unitscope.study.candidates import Association, Candidates, association, choose, partial_strength
 from unitscope.study.frame import Frame, Universe, place_of
+from unitscope.study.kinds import LEVEL
 from unitscope.study.plan import N_CANDIDATES, Slice
 from unitscope.study.sitepass import spool_name
 
@@ -45,6 +46,7 @@ def run_block(
 ) -> None:
     """Score one block of units and write its arrays."""
     home = next(s for s in slices if s.layer == part.layer and s.start <= part.start < s.stop)
+    frame.ready()
     files = [ArrayFile(file) for file in spool]
     step = max(CRC_ROWS, CHUNK // max(frame.n_sites, 1) // CRC_ROWS * CRC_ROWS)
     done: list[Arrays] = []
@@ -192,10 +194,10 @@ def _extreme(keys: Keys, n: int, flip: int) -> NDArray[np.int32]:
     n_units, n_sites = keys.shape
     found = np.full((n_units, n), -1, np.int32)
     for u in range(n_units):
-        size = 0
+        size, least = 0, -1
         for s in range(n_sites):
             key = keys[u, s] ^ flip
-            if size == n and key <= keys[u, found[u, n - 1]] ^ flip:
+            if key <= least:
                 continue
             size = min(size + 1, n)
             at = size - 1
@@ -203,6 +205,8 @@ def _extreme(keys: Keys, n: int, flip: int) -> NDArray[np.int32]:
                 found[u, at] = found[u, at - 1]
                 at -= 1
             found[u, at] = s
+            if size == n:
+                least = keys[u, found[u, n - 1]] ^ flip
     return found
 
 
@@ -228,6 +232,11 @@ def _tested(frame: Frame, measures: Sequence[Measure], views: Sequence[View], ca
             units, slots = np.nonzero(reported == concept)
             signs = candidates.sign[units, slots]
             _shift_p(universe, index, spectra, units, slots, signs, pairs["p"])
+            # A further concept whose p is above the level already cannot be reported: it is left at that.
+            going = (slots == 0) | (pairs["p"][units, slots] < LEVEL)
+            units, slots, signs = units[going], slots[going], signs[going]
+            if not len(units):
+                continue
             interval = auroc_interval(view.keys[units], view.rising[units], universe.pairs_b(index))
             low, high = np.where(signs > 0, [interval.low, interval.high], [1 - interval.high, 1 - interval.low])
             pairs["auroc"][units, slots] = np.where(signs > 0, interval.estimate, 1 - interval.estimate)
@@ -243,7 +252,7 @@ def _tested(frame: Frame, measures: Sequence[Measure], views: Sequence[View], ca
                 pairs[f"{name}_p"][units, slots] = np.where(signs > 0, effect.p_upper, effect.p_lower)
             first = units[slots == 0]
             if len(first):
-                _all_measures(measures, view.pair(first, index), first, held_out, limits)
+                _all_measures(measures, view.pair(first, index), first, signs[slots == 0], held_out, limits)
     return {
         **{f"pair.{name}": values for name, values in pairs.items()},
         **{f"held_out.{name}": values for name, values in held_out.items()},
@@ -295,22 +304,29 @@ def _all_measures(
     measures: Sequence[Measure],
     view: View,
     units: NDArray[np.intp],
+    signs: NDArray[np.int8],
     held_out: dict[str, NDArray[Any]],
     limits: dict[str, NDArray[Any]],
 ) -> None:
-    """Scores of a unit's first concept under every measure on half B, with ceiling and chance level."""
+    """Scores of a unit's first concept under every measure on half B, with ceiling and chance level.
+
+    A measure of one end of the scale is left out where the unit detects at the other.
+    """
     for measure in measures:
         if measure.name == "auroc":
             continue  # known already, with its interval
+        use = {"both": signs != 0, "upper": signs > 0, "lower": signs < 0}[measure.ends]
+        if not use.any():
+            continue
         statistics = [view.ask(request) for request in measure.asks()]
-        held_out[measure.key][units] = measure.score(*statistics)[:, 0]
+        held_out[measure.key][units[use]] = measure.score(*statistics)[use, 0]
         ceiling, chance = measure.ceiling(*statistics), measure.chance(*statistics)
         if ceiling is not None:
-            limits[f"{measure.key}.ceiling"][units] = ceiling[:, 0]
+            limits[f"{measure.key}.ceiling"][units[use]] = ceiling[use, 0]
         if chance is not None:
-            limits[f"{measure.key}.chance"][units] = chance[0]
+            limits[f"{measure.key}.chance"][units[use]] = chance[0]
         elif measure.null is not None:
-            limits[f"{measure.key}.chance"][units] = measure.null
+            limits[f"{measure.key}.chance"][units[use]] = measure.null
 
 
 def _cover(frame: Frame, views: Sequence[View], candidates: Candidates) -> NDArray[np.float32]:
