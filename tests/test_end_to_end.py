@@ -327,8 +327,8 @@ def test_live_objects_give_the_same_atlas(
     ("name", "expected"),
     [
         ("convolutions", ["embed", "same", "pool", "strided"]),
-        ("lstm", ["embed", "lstm"]),
-        ("cells", ["embed", "cell"]),
+        ("lstm", ["lstm"]),
+        ("cells", ["cell"]),
     ],
 )
 def test_layers_by_default(corpora: dict[str, Path], tmp_path: Path, name: str, expected: list[str]) -> None:
