@@ -73,7 +73,7 @@ class Atlas:
 
     @property
     def summary(self) -> Mapping[str, Any]:
-        """Counts by variant and layer; see `docs/honest-numbers.md`."""
+        """Counts by variant and layer; see `docs/explanation/honest-numbers.md`."""
         summary: Mapping[str, Any] = self.manifest["summary"]
         return summary
 
