@@ -26,7 +26,6 @@ from unitscope.stats.view import Columns, View
 from unitscope.store import CRC_ROWS, ArrayFile, write_arrays
 from unitscope.study.candidates import Association, Candidates, association, choose, partial_strength
 from unitscope.study.frame import Frame, Universe, place_of
-from unitscope.study.kinds import LEVEL
 from unitscope.study.plan import N_CANDIDATES, Slice
 from unitscope.study.sitepass import spool_name
 
@@ -232,11 +231,6 @@ def _tested(frame: Frame, measures: Sequence[Measure], views: Sequence[View], ca
             units, slots = np.nonzero(reported == concept)
             signs = candidates.sign[units, slots]
             _shift_p(universe, index, spectra, units, slots, signs, pairs["p"])
-            # A further concept whose p is above the level already cannot be reported: it is left at that.
-            going = (slots == 0) | (pairs["p"][units, slots] < LEVEL)
-            units, slots, signs = units[going], slots[going], signs[going]
-            if not len(units):
-                continue
             interval = auroc_interval(view.keys[units], view.rising[units], universe.pairs_b(index))
             low, high = np.where(signs > 0, [interval.low, interval.high], [1 - interval.high, 1 - interval.low])
             pairs["auroc"][units, slots] = np.where(signs > 0, interval.estimate, 1 - interval.estimate)

@@ -179,8 +179,8 @@ def conclude(
         first = tests["slot"] == 1
         index = {layer: i for i, layer in enumerate(layers)}
         number = np.array([index[layer] for layer in tests["layer"][first].tolist()], np.int32)
-        # A unit's strongest effect over its concepts, since the trained model's units get as many chances. A second
-        # concept that cannot be reported has no effect, there as here.
+        # A unit's strongest effect over its tested concepts, reported or not: at least as many chances as the
+        # trained model's units get.
         effect: NDArray[np.float64] = tests["within_form_position"]
         strongest = np.fmax.reduceat(effect, np.flatnonzero(first)) if first.any() else effect
         bar = dict(zip(layers, bars(number, strongest, len(layers)).tolist(), strict=True))
