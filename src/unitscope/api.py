@@ -21,11 +21,13 @@ from unitscope.corpora import load_corpus
 from unitscope.corpora.base import Corpus
 from unitscope.errors import ConceptError, PlanError, closest
 from unitscope.measures import parse_measures
-from unitscope.models.base import Layer, LongItems, Model, Resampling
-from unitscope.study.plan import BASELINES, Budget, Plan, Study
+from unitscope.models.base import LongItems, Model, Resampling
+from unitscope.sites import IMAGE, ITEM, widened
+from unitscope.study.layers import GRIDS, chosen_layers, has_masks, parse_sites
+from unitscope.study.plan import BASELINES, POOLINGS, Budget, Plan, Pooling, Study
 from unitscope.study.run import Progress, Run, silent
 
-DEFAULT_ROLES = ("hidden state", "feed-forward neurons", "recurrent state")
+DEFAULT_ROLES = ("hidden state", "feed-forward neurons", "recurrent state", "block output")
 RESAMPLINGS = ("last", "first", "mean", "max")
 _VERSIONED = ("unitscope", "torch", "transformers", "tokenizers", "numpy", "scipy", "numba", "pyarrow")
 
@@ -36,7 +38,8 @@ class Settings:
 
     `layers`, `concepts` and `measures` are patterns and specs as on the command line; empty means the defaults:
     hidden states and feed-forward neurons; the annotation the corpus has, frequent words, position and covariates;
-    every measure. `memory` and `disk` are bytes.
+    every measure. `memory` and `disk` are bytes. `weights` is a file for a model of the zoo; `sites`, `grid` and `pool`
+    say which sites layers are compared on: see `unitscope.study.layers`.
     """
 
     layers: Sequence[str] = ()
@@ -56,6 +59,10 @@ class Settings:
     per_group: int | None = None
     target: Literal["copy"] | None = None
     sources: Sequence[ConceptSource] = field(default=())
+    weights: str | None = None
+    sites: str = "cells"
+    grid: str | None = None
+    pool: Pooling = "mean"
 
     def __post_init__(self) -> None:
         for name in ("layers", "concepts", "measures", "baselines"):
@@ -68,6 +75,11 @@ class Settings:
                 )
         if self.resample not in RESAMPLINGS:
             raise PlanError(f"Unknown resampling '{self.resample}'.", expected=f"one of {', '.join(RESAMPLINGS)}")
+        if self.pool not in POOLINGS:
+            raise PlanError(f"Unknown pooling '{self.pool}'.", expected=f"one of {', '.join(POOLINGS)}")
+        if self.grid not in (None, *GRIDS):
+            raise PlanError(f"Unknown grid '{self.grid}'.", expected=f"one of {', '.join(GRIDS)}")
+        _ = parse_sites(self.sites)
         if self.long_items not in ("window", "truncate"):
             raise PlanError(f"Got '{self.long_items}' for long items.", expected="window or truncate")
         for name in ("batch_size", "threads", "workers"):
@@ -103,6 +115,11 @@ def make_run(
     from unitscope.models import load_model
 
     spec = model if isinstance(model, str) else None
+    if settings.weights is not None:
+        if spec is None:
+            raise PlanError("Got weights beside a model object.", expected="a spec such as zoo:squeezenet")
+        if spec.startswith("zoo:"):  # as workers load it again, from wherever they run
+            spec = model = f"{spec}:{os.path.abspath(settings.weights)}"
     limits: dict[str, Any] = {name: getattr(settings, name) for name in ("max_items", "per_group", "target")}
     read = load_corpus(corpus, **limits) if isinstance(corpus, str) else corpus
     if not isinstance(corpus, str) and (given := [name for name, value in limits.items() if value is not None]):
@@ -111,7 +128,7 @@ def make_run(
             expected="a path",
             fix="Wrap the corpus: see unitscope.corpora.limit.",
         )
-    concepts = list(settings.concepts) or ([] if settings.sources else default_concepts(read))
+    concepts = list(settings.concepts) or ([] if settings.sources else default_concepts(read, settings.grid))
     sources = [*parse_sources(concepts, read), *settings.sources]
     measures = parse_measures(settings.measures)
     loaded = load_model(model, device=settings.device, threads=settings.threads) if isinstance(model, str) else model
@@ -120,7 +137,9 @@ def make_run(
         weight_hash=loaded.weight_hash,
         corpus=read.name,
         corpus_hash=read.fingerprint(),
-        layers=tuple(_layers(loaded, settings.layers)),
+        layers=chosen_layers(
+            loaded, settings.layers, roles=DEFAULT_ROLES, grid=settings.grid, sites=settings.sites, sources=sources
+        ),
         concepts=tuple(_description(source) for source in sources),
         measures=tuple(_spec(measure) for measure in measures),
         baselines=tuple(name for name in BASELINES if name in settings.baselines),
@@ -131,6 +150,7 @@ def make_run(
         threads=settings.threads,
         device=settings.device,
         versions=_versions(),
+        pool=settings.pool,
     )
     workers = settings.workers or max(1, (os.cpu_count() or 1) // settings.threads)
     if spec is None or settings.device != "cpu":
@@ -153,8 +173,9 @@ def count(run: Run) -> tuple[int, int]:
     """Items and sites of a run's corpus (its largest grid): one pass, no model."""
     grids = {layer.grid for layer in run.study.layers}
     n_items, n_sites = 0, dict.fromkeys(grids, 0)
-    for item in run.corpus:
+    for each in run.corpus:
         n_items += 1
+        item = widened(each, run.study.cells, ITEM in grids)
         for grid in grids & set(item.grids):
             n_sites[grid] += item.grids[grid].n_sites
     return n_items, max(n_sites.values(), default=0)
@@ -165,17 +186,18 @@ def dry_run(run: Run) -> Plan:
     return run.plan(*count(run))
 
 
-def default_concepts(corpus: Corpus) -> list[str]:
-    """Specs used when none are given: annotation columns that say something of single words, then the rest."""
+def default_concepts(corpus: Corpus, grid: str | None = None) -> list[str]:
+    """Specs used when none are given: annotation columns that say something of single words, then the rest.
+
+    For images the labels of their masks, place and colours; for whole items their labels.
+    """
+    labels = ["labels"] if grid in ("items", "both") else []
+    if grid == "items":
+        return labels
+    if IMAGE in corpus.grids:
+        return [*(["segments"] if has_masks(corpus) else []), "place", "colours", *labels]
     wanted = ("upos", "feats", "deprel", "meaning")
-    return [*(name for name in wanted if name in corpus.columns), "words:40", "position", "covariates"]
-
-
-def _layers(model: Model, patterns: Sequence[str]) -> list[Layer]:
-    if patterns:
-        return model.resolve(patterns)
-    chosen = [layer for layer in model.layers() if layer.role in DEFAULT_ROLES]
-    return chosen or list(model.layers())
+    return [*(name for name in wanted if name in corpus.columns), "words:40", "position", "covariates", *labels]
 
 
 def _spec(measure: Any) -> str:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import pyarrow
 
 SCHEMA = 1
-KINDS = ("contextual", "lexical", "positional")
+KINDS = ("contextual", "lexical", "positional", "appearance")
 MANIFEST, CHECKSUMS, RUN = "manifest.json", "checksums.json", "run.json"
 TABLES = ("units", "tests", "matches", "concepts", "clips", "clips_low")
 Row = dict[str, Any]

@@ -24,8 +24,10 @@ _REPEAT = "Repeat the option, or separate by commas."
 class MapOptions:
     """Options of `map`."""
 
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="Folder, hub id, or python:pkg.module:factory.")]
-    corpus: Annotated[str, typer.Option(help="A .conllu, .txt or .tsv file, or demo.")]
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="Folder, hub id, zoo:NAME, or python:pkg.module:factory.")
+    ]
+    corpus: Annotated[str, typer.Option(help="A .conllu, .txt or .tsv file, a folder of images, or demo.")]
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the atlas.")]
     layers: Annotated[
         list[str],
@@ -54,6 +56,12 @@ class MapOptions:
     max_items: Annotated[int | None, typer.Option(help="Read this many items.")] = None
     per_group: Annotated[int | None, typer.Option(help="Read this many items of each group.")] = None
     target: Annotated[str | None, typer.Option(metavar="copy", help="Use each text as its own target.")] = None
+    weights: Annotated[Path | None, typer.Option(metavar="FILE", help="Weights of a zoo model (.safetensors).")] = None
+    sites: Annotated[
+        str, typer.Option(help="Sites of images: cells (of each feature map), pixels, or ROWSxCOLUMNS.")
+    ] = "cells"
+    grid: Annotated[str | None, typer.Option(help="Sites: words (or cells), items, or both.")] = None
+    pool: Annotated[str, typer.Option(help="An item's value over its sites: mean, max, last, first.")] = "mean"
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what it would cost and stop.")] = False
     json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False
 
@@ -71,6 +79,8 @@ class MapOptions:
             "disk": parse_bytes(self.disk, "--disk"),
         }
         same = ("resample", "batch_size", "seed", "threads", "workers", "device", "max_items", "per_group", "target")
+        same += ("sites", "grid", "pool")
+        chosen["weights"] = None if self.weights is None else str(self.weights)
         return Settings(**chosen, **{name: getattr(self, name) for name in same})
 
 

@@ -15,6 +15,10 @@ spec                      concepts
 ``regex:NAME=PATTERN``    words that the pattern matches from end to end
 ``regex-text:NAME=...``   words that overlap a match in the raw text
 ``predicate:MODULE:F``    what a Python function returns
+``labels``                labels of whole items, ``labels:class=World`` (on the grid ``item``)
+``segments``              labels of an image's mask (images)
+``place``                 top, middle, bottom; left, centre, right third of the image (images)
+``colours``               the basic colour that is nearest to a cell's mean colour (images)
 ========================  =============================================================================
 
 A suffix ``@MIN`` sets the least number of sites of any of them (default 20). A pattern that ends so writes ``[@]20``.
@@ -31,7 +35,9 @@ from types import MappingProxyType
 from unitscope.concepts.base import ConceptSource
 from unitscope.concepts.build import ConceptTableBuilder
 from unitscope.concepts.covariates import CovariateSource
+from unitscope.concepts.labels import LabelSource
 from unitscope.concepts.lexicon import LexiconSource, read_lexicon
+from unitscope.concepts.pictures import ColourSource, PlaceSource, SegmentSource
 from unitscope.concepts.predicate import PredicateSource
 from unitscope.concepts.regex import TextRegexSource, WordRegexSource
 from unitscope.concepts.table import ConceptTable
@@ -202,6 +208,26 @@ def _predicate(spec: _Spec) -> ConceptSource:
     return source
 
 
+def _labels(spec: _Spec) -> ConceptSource:
+    _bare(spec)
+    return LabelSource(spec.least)
+
+
+def _segments(spec: _Spec) -> ConceptSource:
+    _bare(spec)
+    return SegmentSource(spec.least)
+
+
+def _place(spec: _Spec) -> ConceptSource:
+    _bare(spec)
+    return PlaceSource(spec.least)
+
+
+def _colours(spec: _Spec) -> ConceptSource:
+    _bare(spec)
+    return ColourSource(spec.least)
+
+
 _KINDS: Mapping[str, Callable[[_Spec], ConceptSource]] = MappingProxyType(
     {
         "upos": _tag,
@@ -217,5 +243,9 @@ _KINDS: Mapping[str, Callable[[_Spec], ConceptSource]] = MappingProxyType(
         "regex": _regex,
         "regex-text": _regex_text,
         "predicate": _predicate,
+        "labels": _labels,
+        "segments": _segments,
+        "place": _place,
+        "colours": _colours,
     }
 )

@@ -34,7 +34,7 @@ def load_corpus(
     per_group: int | None = None,
     target: Literal["copy"] | None = None,
 ) -> Corpus:
-    """A corpus by its path (`.conllu`, `.txt`, `.tsv` of sentence pairs) or `demo`.
+    """A corpus by its path (`.conllu`, `.txt`, `.tsv` of sentence pairs, a folder of images) or `demo`.
 
     `per_group` keeps the first items of each group, then `max_items` the first of all; `target='copy'` adds a grid
     `target` equal to `source`. Raises CorpusError when the ending is unknown, the file is missing, or a limit is
@@ -55,6 +55,10 @@ def _open(spec: str) -> Corpus:
         from unitscope.corpora.demo import DemoCorpus  # its tables are needed only here
 
         return DemoCorpus()
+    if folder := _folder(spec):
+        from unitscope.corpora.images import ImageFolder
+
+        return ImageFolder(*folder)
     path = Path(spec)
     ending = path.suffix.lower()
     others = {point.name.lower(): point for point in entry_points(group="unitscope.corpora")}
@@ -73,6 +77,14 @@ def _open(spec: str) -> Corpus:
     return reader(path)
 
 
+def _folder(spec: str) -> tuple[Path, str] | None:
+    """A folder and a split of it, where the spec is `FOLDER` or `FOLDER:SPLIT`."""
+    before, _, split = spec.rpartition(":")
+    if Path(spec).is_dir():
+        return Path(spec), ""
+    return (Path(before), split) if before and split and Path(before).is_dir() else None
+
+
 def _load(point: EntryPoint) -> Reader:
     try:
         reader: Reader = point.load()
@@ -87,8 +99,6 @@ def _load(point: EntryPoint) -> Reader:
 def _check_file(path: Path) -> None:
     if path.is_file():
         return
-    if path.is_dir():
-        raise CorpusError(f"'{path}' is a folder.", expected="a file")
     folder = path.parent
     near = closest(path.name, sorted(entry.name for entry in folder.iterdir())) if folder.is_dir() else ""
     raise CorpusError(f"No file '{path}'.", fix=near or "Check the path.")

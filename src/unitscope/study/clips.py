@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unitscope.study.frame import Frame
-from unitscope.study.plan import ITEMS_PER_SHARD, Study
+from unitscope.study.plan import Study
 from unitscope.study.prepare import Prepared
+from unitscope.study.showing import shown_site
 
 CONTEXT = 60
 """Characters kept on either side of the word."""
@@ -43,17 +44,15 @@ def clips(
     places = np.stack([codes // spans[1] // spans[0], codes // spans[1] % spans[0], codes % spans[1]], axis=1)
     grids = sorted(frames)
     texts: dict[str, NDArray[Any]] = {name: np.full(len(places), "", object) for name in _TEXTS}
-    shard, items = -1, []
+    shard, items, per_shard = -1, [], prepared.items_per_shard
     for row in np.argsort(places[:, 1], kind="stable").tolist():
         grid, number, position = places[row].tolist()
-        if number // ITEMS_PER_SHARD != shard:
-            shard = number // ITEMS_PER_SHARD
+        if number // per_shard != shard:
+            shard = number // per_shard
             items = prepared.items(shard)
-        item = items[number % ITEMS_PER_SHARD]
-        text = item.grids[grids[grid]]
-        first, last = text.spans[position]
-        before, after = text.text[max(0, first - CONTEXT) : first], text.text[last : last + CONTEXT]
-        for name, value in zip(_TEXTS, (item.id, item.group, text.text[first:last], before, after), strict=True):
+        item = items[number % per_shard]
+        shown = shown_site(item, grids[grid], study.cells.get(grids[grid]), position, CONTEXT)
+        for name, value in zip(_TEXTS, (item.id, item.group, *shown), strict=True):
             texts[name][row] = value
     table |= {name: values[place_of_row.reshape(-1)] for name, values in texts.items()}
     order = np.lexsort((table["rank"], table["unit"], table.pop("layer_order")))

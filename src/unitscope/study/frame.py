@@ -18,7 +18,9 @@ from numpy.typing import NDArray
 
 from unitscope.concepts.table import ConceptTable
 from unitscope.errors import PlanError
+from unitscope.sites import kind_of
 from unitscope.stats.controls import Controls, WithinForm
+from unitscope.stats.grid_controls import controls_of
 from unitscope.stats.halves import Halves, split
 from unitscope.stats.intervals import BlockPairs
 from unitscope.stats.passport import Passports
@@ -120,7 +122,7 @@ class Universe:
 
     def strata_b(self, concept: int, at_position: bool) -> Strata:
         """Informative strata of a concept (index within the universe) on half B: word form, or form at position."""
-        stratum = self.controls_b.form_at_position if at_position else self.controls_b.form
+        stratum = self.controls_b.form_at_position if at_position else self.controls_b.form_stratum
         key = ("place" if at_position else "form", concept)
         return self.kept.get(key, lambda: Strata.of(self.columns_b.mask(concept), stratum, self.block_b))
 
@@ -208,10 +210,17 @@ def load_frame(prepared: Prepared, grid: str, spool: Sequence[Path], seed: int) 
     Raises PlanError when the model has a position for no site.
     """
     valid = np.concatenate([ArrayFile(path).read(f"valid.{grid}") for path in spool])
-    return make_frame(prepared.sites(grid), prepared.groups(), prepared.concepts(grid), valid, seed)
+    return make_frame(prepared.sites(grid), prepared.groups(), prepared.concepts(grid), valid, seed, kind_of(grid))
 
 
-def make_frame(sites: Sites, groups: Sequence[str], table: ConceptTable, valid: NDArray[np.bool_], seed: int) -> Frame:
+def make_frame(
+    sites: Sites,
+    groups: Sequence[str],
+    table: ConceptTable,
+    valid: NDArray[np.bool_],
+    seed: int,
+    kind: str = "text",
+) -> Frame:
     """Build a frame from arrays over all sites; see `load_frame`."""
     if not valid.any():
         raise PlanError("The model has a position for none of the corpus' words.", fix="Check tokenizer and corpus.")
@@ -219,7 +228,7 @@ def make_frame(sites: Sites, groups: Sequence[str], table: ConceptTable, valid: 
     table = table if valid.all() else table.select_sites(valid)
     halves = split(kept.item, groups, seed)
     form = np.unique(kept.form, return_inverse=True)[1].astype(np.int32)
-    controls = Controls(form, kept.position, kept.length)
+    controls = controls_of(kind, form, kept.position, kept.length)
     columns = Columns(table.indptr, table.sites, table.n_sites)
     universes = tuple(
         _universe(columns, np.array(concepts, np.intp), known, halves, controls)

@@ -103,6 +103,8 @@ class Run:
             self.work / "prepared",
             self.model.normalise,
             lambda n: self.progress("reading the corpus", n, 0),
+            cells=self.study.cells,
+            items_per_shard=self.study.items_per_shard,
         )
         n_sites = max(prepared.n_sites(grid) for grid in prepared.grids)
         plan = self.plan(prepared.n_items, n_sites)
@@ -202,7 +204,11 @@ class Run:
         }
         frames = {grid: executor.frame(grid) for grid in prepared.grids}
         first = {layer: _first_concepts(blocks["trained"], layer) for layer in range(len(self.study.layers))}
+        skipped = prepared.skipped
+        if skipped:
+            counts["skipped_items"] = len(skipped)
         notes = {"items": prepared.n_items, "counts": dict(counts), "resampling": resampling_changes(executor, first)}
+        notes["skipped"] = dict(sorted(skipped.items())[:100])
         write_atlas(self.study, executor.measures, frames, prepared, blocks, notes, folder)
         self.progress("writing the atlas", 1, 1)
 

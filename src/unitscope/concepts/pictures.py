@@ -1,0 +1,113 @@
+"""Concepts at the cells of images: labels of a mask, place in the image, and basic colours.
+
+Place and colour are to images what position and word form are to texts: what a unit may respond to instead of things.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from types import MappingProxyType
+from typing import ClassVar
+
+import numpy as np
+
+from unitscope.concepts.base import Annotation
+from unitscope.pixels import cell_colours, cell_labels
+from unitscope.sites import Cells, Item
+
+COLOURS = MappingProxyType(
+    {
+        "black": (0, 0, 0),
+        "white": (255, 255, 255),
+        "grey": (128, 128, 128),
+        "red": (190, 30, 40),
+        "green": (50, 120, 50),
+        "yellow": (220, 200, 50),
+        "blue": (60, 100, 170),
+        "brown": (110, 75, 50),
+        "orange": (220, 130, 40),
+        "pink": (230, 160, 180),
+        "purple": (110, 60, 130),
+    }
+)
+"""The eleven basic colour terms of Berlin and Kay (1969) with a typical value of each, red, green and blue."""
+ROWS, COLUMNS = ("top", "middle row", "bottom"), ("left", "middle column", "right")
+
+
+@dataclass(frozen=True)
+class SegmentSource:
+    """The label that at least half of a cell's known pixels have, `segments:road`.
+
+    None is known where fewer than half of the cell's pixels are labelled, or the image has no mask.
+    """
+
+    min_sites: int = 20
+    grids: ClassVar[tuple[str, ...]] = ("image",)
+
+    @property
+    def category(self) -> str:
+        """Always 'segments'."""
+        return "segments"
+
+    def annotate(self, item: Item, grid: str) -> Annotation:
+        """The label of each cell; none where no label has half of it."""
+        image = item.grids[grid]
+        if not image.mask:
+            return [None] * int(image.n_sites)
+        labels, known = cell_labels(image)
+        names = [(name,) for name in image.classes]
+        found = zip(labels.tolist(), known.tolist(), strict=True)
+        return [(names[label] if label >= 0 else ()) if is_known else None for label, is_known in found]
+
+
+@dataclass(frozen=True)
+class PlaceSource:
+    """Third of the image from top to bottom, and from left to right: `place:bottom`, `place:left`."""
+
+    min_sites: int = 20
+    grids: ClassVar[tuple[str, ...]] = ("image",)
+
+    @property
+    def category(self) -> str:
+        """Always 'place'."""
+        return "place"
+
+    def annotate(self, item: Item, grid: str) -> Annotation:
+        """The two thirds that each cell's centre is in."""
+        return _places(item.grids[grid].cells)
+
+
+@lru_cache(maxsize=16)
+def _places(cells: Cells) -> tuple[tuple[str, ...], ...]:
+    """Thirds of each cell.
+
+    >>> _places(Cells.even(1, 3, 30, 30))
+    (('middle row', 'left'), ('middle row', 'middle column'), ('middle row', 'right'))
+    """
+    down = (cells.top + cells.tall * (np.arange(cells.rows) + 0.5)) / cells.height
+    across = (cells.left + cells.wide * (np.arange(cells.columns) + 0.5)) / cells.width
+    rows = [ROWS[min(max(int(3 * at), 0), 2)] for at in down]
+    columns = [COLUMNS[min(max(int(3 * at), 0), 2)] for at in across]
+    return tuple((row, column) for row in rows for column in columns)
+
+
+@dataclass(frozen=True)
+class ColourSource:
+    """The basic colour nearest to a cell's mean colour, `colours:grey`; near by distance in red, green and blue."""
+
+    min_sites: int = 20
+    grids: ClassVar[tuple[str, ...]] = ("image",)
+
+    @property
+    def category(self) -> str:
+        """Always 'colours'."""
+        return "colours"
+
+    def annotate(self, item: Item, grid: str) -> Annotation:
+        """The colour of each cell."""
+        colour, _ = cell_colours(item.grids[grid])
+        typical = np.array(list(COLOURS.values()), np.float32)
+        nearest = ((colour[:, None] - typical) ** 2).sum(axis=2).argmin(axis=1)
+        names = [(name,) for name in COLOURS]
+        return [names[index] for index in nearest.tolist()]
