@@ -32,11 +32,11 @@ TEXTURES = (4.0, 16.0)
 
 def open_picture(path: str) -> Picture:
     """The picture, fully decoded. Raises CorpusError when it cannot be, or is beyond 50 million pixels."""
-    from PIL import Image as pillow
+    import PIL.Image
 
     name = Path(path).name
     try:
-        with pillow.open(path) as picture:
+        with PIL.Image.open(path) as picture:
             if picture.width * picture.height > MAX_PIXELS:
                 raise CorpusError(f"'{name}' has {picture.width} x {picture.height} pixels.", expected="50 million")
             picture.load()
@@ -51,11 +51,11 @@ def open_picture(path: str) -> Picture:
 
 def colour_pixels(picture: Picture) -> NDArray[np.uint8]:
     """Red, green and blue of every pixel, [H, W, 3]; grey pictures thrice the same, transparent ones over white."""
-    from PIL import Image as pillow
+    import PIL.Image
 
     if picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info:
         over = picture.convert("RGBA")
-        picture = pillow.alpha_composite(pillow.new("RGBA", over.size, "white"), over)
+        picture = PIL.Image.alpha_composite(PIL.Image.new("RGBA", over.size, "white"), over)
     return np.asarray(picture.convert("RGB"), np.uint8)
 
 
@@ -117,7 +117,7 @@ def cell_sums(planes: Floats, cells: Cells) -> Floats:
     height, width = planes.shape[-2:]
     down = _rows(cells.rows, cells.tall, cells.top, cells.height, height)
     across = _rows(cells.columns, cells.wide, cells.left, cells.width, width)
-    return np.asarray(down @ (planes @ across.T))
+    return np.asarray(down @ (planes @ across.T), np.float32)
 
 
 def cell_labels(image: Image) -> tuple[NDArray[np.int16], NDArray[np.bool_]]:

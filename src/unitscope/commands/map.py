@@ -78,7 +78,17 @@ class MapOptions:
             "memory": parse_bytes(self.memory, "--memory"),
             "disk": parse_bytes(self.disk, "--disk"),
         }
-        same = ("resample", "batch_size", "seed", "threads", "workers", "device", "max_items", "per_group", "target")
+        same: tuple[str, ...] = (
+            "resample",
+            "batch_size",
+            "seed",
+            "threads",
+            "workers",
+            "device",
+            "max_items",
+            "per_group",
+            "target",
+        )
         same += ("sites", "grid", "pool")
         chosen["weights"] = None if self.weights is None else str(self.weights)
         return Settings(**chosen, **{name: getattr(self, name) for name in same})

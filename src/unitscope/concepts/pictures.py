@@ -18,20 +18,20 @@ from unitscope.sites import Cells, Item
 
 COLOURS = MappingProxyType(
     {
-        "black": (0, 0, 0),
-        "white": (255, 255, 255),
-        "grey": (128, 128, 128),
         "red": (190, 30, 40),
-        "green": (50, 120, 50),
+        "green": (60, 120, 60),
         "yellow": (220, 200, 50),
         "blue": (60, 100, 170),
         "brown": (110, 75, 50),
         "orange": (220, 130, 40),
-        "pink": (230, 160, 180),
+        "pink": (230, 130, 170),
         "purple": (110, 60, 130),
     }
 )
-"""The eleven basic colour terms of Berlin and Kay (1969) with a typical value of each, red, green and blue."""
+"""A typical value, red, green and blue, of each basic colour term (Berlin and Kay 1969) but black, grey and white."""
+PALE = 0.15
+"""Chroma, as a share of the brightest channel, below which a colour is black, grey or white by that channel."""
+GREYS, GREY_EDGES = ("black", "grey", "white"), (64.0, 192.0)
 ROWS, COLUMNS = ("top", "middle row", "bottom"), ("left", "middle column", "right")
 
 
@@ -94,7 +94,7 @@ def _places(cells: Cells) -> tuple[tuple[str, ...], ...]:
 
 @dataclass(frozen=True)
 class ColourSource:
-    """The basic colour nearest to a cell's mean colour, `colours:grey`; near by distance in red, green and blue."""
+    """The basic colour of a cell's mean colour, `colours:grey`: black, grey, white, or the nearest of eight others."""
 
     min_sites: int = 20
     grids: ClassVar[tuple[str, ...]] = ("image",)
@@ -109,5 +109,8 @@ class ColourSource:
         colour, _ = cell_colours(item.grids[grid])
         typical = np.array(list(COLOURS.values()), np.float32)
         nearest = ((colour[:, None] - typical) ** 2).sum(axis=2).argmin(axis=1)
-        names = [(name,) for name in COLOURS]
-        return [names[index] for index in nearest.tolist()]
+        brightest, darkest = colour.max(axis=1), colour.min(axis=1)
+        grey = np.searchsorted(GREY_EDGES, brightest)
+        plain = (brightest - darkest < PALE * brightest) | (grey == 0)
+        names = [(name,) for name in (*GREYS, *COLOURS)]
+        return [names[index] for index in np.where(plain, grey, nearest + len(GREYS)).tolist()]

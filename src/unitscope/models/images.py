@@ -249,11 +249,11 @@ class ImageModel:
 
 def scaled_pixels(image: Image, size: tuple[int, int]) -> NDArray[np.float32]:
     """Pixels of a picture scaled to (height, width) by Pillow's bilinear filter, [3, height, width] in [0, 1]."""
-    from PIL import Image as pillow
+    import PIL.Image
 
     pixels = pixels_of(image.path)
     if pixels.shape[:2] != size:
-        picture = pillow.fromarray(pixels).resize((size[1], size[0]), pillow.Resampling.BILINEAR)
+        picture = PIL.Image.fromarray(pixels).resize((size[1], size[0]), PIL.Image.Resampling.BILINEAR)
         pixels = np.asarray(picture, np.uint8)
     return np.ascontiguousarray(pixels.transpose(2, 0, 1)).astype(np.float32) / np.float32(255)
 
@@ -300,7 +300,7 @@ def _named(cells: Cells, names: dict[str, Cells]) -> str:
     name = f"{IMAGE}:{cells.rows}x{cells.columns}"
     for suffix in ("", *"bcdefghijklmnopqrstuvwxyz"):
         if names.setdefault(name + suffix, cells) == cells:
-            return name + suffix
+            return f"{name}{suffix}"
     raise ModelError(f"Too many layers of {cells.rows} x {cells.columns} cells lie differently on the input.")
 
 

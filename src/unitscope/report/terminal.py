@@ -127,9 +127,10 @@ def identity(atlas: Atlas) -> Text:
             else f"blocks are the {count(grid['blocks'])} groups"
         )
         words = of_grid(name)
+        groups = counted(grid["groups"], words.group, words.groups)
         text.append(
-            f"Grid {clean(name)}: {count(grid['sites'])} {words.sites} in {count(grid['groups'])} {words.groups}; "
-            f"concepts are chosen on {count(grid['sites_a'])} {words.sites} and tested on the other {count(grid['sites_b'])}; {blocks}. "
+            f"Grid {clean(name)}: {count(grid['sites'])} {words.sites} in {groups}; concepts are chosen on "
+            f"{count(grid['sites_a'])} {words.sites} and tested on the other {count(grid['sites_b'])}; {blocks}. "
             f"{counted(grid['concepts'], 'concept')}, {count(grid['concepts_eligible'])} of them frequent enough to be "
             "tested.\n"
         )
@@ -145,8 +146,8 @@ def identity(atlas: Atlas) -> Text:
 def permitted(n_groups: int, words: Wording) -> str:
     """What may be concluded where halves are cut inside groups."""
     return (
-        f"Both halves hold {words.items} of the same {counted(n_groups, words.group, words.groups)}: what is found holds "
-        f"for other {words.items} of these {words.groups}, and says nothing of other {words.groups}.\n"
+        f"Both halves hold {words.items} of the same {counted(n_groups, words.group, words.groups)}: what is found "
+        f"holds for other {words.items} of these {words.groups}, and says nothing of other {words.groups}.\n"
     )
 
 
@@ -303,7 +304,7 @@ def layer(atlas: Atlas, address: str, *, kind: str | None = None, top: int = 10)
     which = f" {kind}" if kind else ""
     parts += [heading(f"Best-supported{which} matches")]
     parts += (
-        [findings_list(found, kind=kind is None, words=wording(atlas)), legend(wording(atlas).legend)]
+        [findings_list(found, kind=kind is None, words=of_grid(view["grid"])), legend(of_grid(view["grid"]).legend)]
         if found
         else [Text("None.")]
     )
@@ -351,7 +352,7 @@ def concept(atlas: Atlas, name: str, *, kind: str | None = None, top: int = 10) 
     found = view["findings"]
     which = f" {kind}" if kind else ""
     shown = (
-        [findings_list(found, kind=kind is None, words=wording(atlas)), legend(wording(atlas).legend)]
+        [findings_list(found, kind=kind is None, words=words), legend(words.legend)]
         if found
         else [Text(f"None is {kind}.")]
     )

@@ -8,7 +8,7 @@ until position and length are held fixed, or the concept is itself a position or
 within forms that are no stronger than an untrained copy's among them.
 
 On an image grid the cell's appearance takes the place of the word form and its row and column that of position and
-length; what would be lexical is there *appearance*. On the grid `item` there is no word form to hold fixed: a match is
+length; what would be lexical is there *appearance*, and so is any match with a colour. On the grid `item` there is no word form to hold fixed: a match is
 contextual only where it holds among texts of like length and exceeds an untrained copy that was run, since that copy
 knows the texts' words as well; else it is lexical (of an image: appearance).
 """
@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from unitscope.stats.discoveries import adjust
 
 LEVEL = 0.05
+LOOKS = ("colours:",)
 PLACES = ("position", "covariates:length", "place:")
 
 
@@ -51,9 +52,11 @@ def kinds(
     found[by_form & by_place & beyond] = "contextual"
     found[is_place] = "positional"
     if grid is not None:
+        looks = np.array([str(name).startswith(LOOKS) for name in concept_names], np.bool_)
         whole = np.isin(grid, ("item", "image item"))
         with np.errstate(invalid="ignore"):
             found[whole] = np.where(by_place & (place > bar), "contextual", "lexical")[whole]
+        found[looks & (grid == "image")] = "appearance"
         found[(found == "lexical") & np.isin(grid, ("image", "image item"))] = "appearance"
     return found
 

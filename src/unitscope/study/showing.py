@@ -13,7 +13,7 @@ def shown_site(item: Item, grid: str, cells: Cells | None, position: int, contex
     """
     if cells is not None:
         row, column = divmod(position, cells.columns)
-        return f"row {row + 1}, column {column + 1}", "", f" of {item.id}"
+        return f"r{row + 1}c{column + 1}", "", f" of {item.id}"
     if grid == ITEM:
         text = next((each.text for each in item.grids.values() if isinstance(each, Text)), "")
         return (text[: 2 * context] or item.id), "", ""

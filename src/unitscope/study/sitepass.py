@@ -17,8 +17,8 @@ from unitscope.arrays import halves_scale
 from unitscope.models.base import Layer, Model, Resampling
 from unitscope.sites import Item, kind_of
 from unitscope.store import write_arrays
-from unitscope.study.pooling import run_pooled
 from unitscope.study.plan import SAMPLED_UNITS, Slice, Study
+from unitscope.study.pooling import run_pooled
 
 if TYPE_CHECKING:
     import torch

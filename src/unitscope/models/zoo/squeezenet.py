@@ -22,7 +22,7 @@ WIDE_FIRES = ((256, 48, 192), (384, 48, 192), (384, 64, 256), (512, 64, 256))
 
 
 class Fire(nn.Module):
-    """Squeeze to `n_squeezed` channels, expand to twice `n_expanded`: [B, n_inputs, H, W] to [B, 2 n_expanded, H, W]."""
+    """Squeeze to `n_squeezed` channels, expand to twice `n_expanded`: [B, U, H, W] to [B, 2 n_expanded, H, W]."""
 
     def __init__(self, n_inputs: int, n_squeezed: int, n_expanded: int) -> None:
         super().__init__()
