@@ -117,7 +117,8 @@ def cell_sums(planes: Floats, cells: Cells) -> Floats:
     height, width = planes.shape[-2:]
     down = _rows(cells.rows, cells.tall, cells.top, cells.height, height)
     across = _rows(cells.columns, cells.wide, cells.left, cells.width, width)
-    return np.asarray(down @ (planes @ across.T), np.float32)
+    found: Floats = np.matmul(down, np.matmul(planes, across.T))
+    return found
 
 
 def cell_labels(image: Image) -> tuple[NDArray[np.int16], NDArray[np.bool_]]:

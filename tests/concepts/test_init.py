@@ -81,7 +81,10 @@ def test_order_is_kept_and_like_kinds_are_joined(tmp_path):
     assert parse_sources([], CORPUS) == []
 
 
-KINDS = "upos, xpos, feats, deprel, column, words, lemmas, position, covariates, lexicon, regex, regex-text, predicate"
+KINDS = (
+    "upos, xpos, feats, deprel, column, words, lemmas, position, covariates, lexicon, regex, regex-text, predicate, "
+)
+KINDS += "labels, segments, place, colours"
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,8 @@ def _head(view: Row, words: Wording) -> Text:
         return text
     text.append(
         f"mean {number(view['mean'])}, standard deviation {number(view['sd'])}, from {number(view['least'])} to "
-        f"{number(view['greatest'])}; {count(view['n_on_upper'])} {words.sites} above {number(view['threshold_upper'])}, "
+        f"{number(view['greatest'])}; {count(view['n_on_upper'])} {words.sites} "
+        f"above {number(view['threshold_upper'])}, "
         f"{count(view['n_on_lower'])} below {number(view['threshold_lower'])} (about 1 % each)",
         style="not bold",
     )
@@ -126,7 +127,8 @@ def _cover(view: Row, words: Wording) -> str:
     counted = ", ".join(share(value) for value in known)
     end = "lowest" if view["tests"] and view["tests"][0]["sign"] < 0 else "highest"
     return (
-        f"Of its {end} 1 % of {words.sites} (held-out half), the first 1 to {len(known)} concepts chosen for it hold at "
+        f"Of its {end} 1 % of {words.sites} (held-out half), "
+        f"the first 1 to {len(known)} concepts chosen for it hold at "
         f"{counted}; none of them at {share(1 - known[-1])}."
     )
 

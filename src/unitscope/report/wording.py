@@ -1,4 +1,4 @@
-"""What reports call things on each kind of grid: words with a form and a position, cells with an appearance and a place.
+"""What reports call things on each kind of grid: words have a form and a position, cells an appearance and a place.
 
 The tables have the same columns for all grids (`within_form`, `share_position`); only the words for them differ.
 """
@@ -47,8 +47,9 @@ TEXTS = Wording(
     "interval. within form: the same among words of equal form; within form × position: and at like positions in "
     "sentences of like length; untrained p99: what one in a hundred units of an untrained copy exceeds there. "
     "prevalence, n: share and number of words with the concept, on the held-out half. q: expected share of false ones "
-    "among matches at least as strong. contextual: it holds beyond word form and position, and more strongly than in an "
-    "untrained copy where one was run; positional: position or length explains it; lexical: all else, mostly mere word "
+    "among matches at least as strong. contextual: it holds beyond word form and position, and more strongly than in "
+    "an untrained copy where one was run; positional: position or length explains it; lexical: all else, "
+    "mostly mere word "
     "form."
 )
 IMAGES = Wording(
@@ -70,7 +71,8 @@ IMAGES = Wording(
     "the concept (.5 chance, 1 perfect; where the unit falls, it is low at them), in brackets with its 95 % interval. "
     "within appearance: the same among cells of like colour and texture; within appearance × place: and in the same "
     "ninth of the image; untrained p99: what one in a hundred units of an untrained copy exceeds there. prevalence, n: "
-    "share and number of cells with the concept, on the held-out half. q: expected share of false ones among matches at "
+    "share and number of cells with the concept, on the held-out half. q: expected share of false ones among "
+    "matches at "
     "least as strong. contextual: it holds beyond appearance and place, and more strongly than in an untrained copy "
     "where one was run; positional: place explains it; appearance: all else, mostly what the cell itself looks like.",
 )
@@ -88,7 +90,8 @@ ITEMS = Wording(
     legend="AUROC: how well the unit's value pooled over an item tells items with the label from all others, on items "
     "that were not used to choose it (.5 chance, 1 perfect; where the unit falls, it is low at them), in brackets with "
     "its 95 % interval. within length: the same among texts of like length; untrained p99: what one in a hundred units "
-    "of an untrained copy exceeds there. prevalence, n: share and number of items with the label, on the held-out half. "
+    "of an untrained copy exceeds there. prevalence, n: share and number of items with the label, on the "
+    "held-out half. "
     "q: expected share of false ones among matches at least as strong. contextual: it holds among texts of like length "
     "and more strongly than in an untrained copy, which was run; lexical (of images: appearance): all else, as the "
     "items' words may explain it.",

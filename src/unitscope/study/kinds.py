@@ -8,9 +8,9 @@ until position and length are held fixed, or the concept is itself a position or
 within forms that are no stronger than an untrained copy's among them.
 
 On an image grid the cell's appearance takes the place of the word form and its row and column that of position and
-length; what would be lexical is there *appearance*, and so is any match with a colour. On the grid `item` there is no word form to hold fixed: a match is
-contextual only where it holds among texts of like length and exceeds an untrained copy that was run, since that copy
-knows the texts' words as well; else it is lexical (of an image: appearance).
+length; what would be lexical is there *appearance*, and so is any match with a colour. On the grid `item` there is no
+word form to hold fixed: a match is contextual only where it holds among texts of like length and exceeds an untrained
+copy that was run, since that copy knows the texts' words as well; else it is lexical (of an image: appearance).
 """
 
 from __future__ import annotations
