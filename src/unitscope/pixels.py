@@ -109,7 +109,7 @@ def _rows(n_cells: int, size: float, start: float, n_input: int, n_pixels: int) 
     first = np.clip(edges[:-1], 0, n_pixels - 1)
     last = np.maximum(np.clip(edges[1:], 0, n_pixels), first + 1)
     at = np.arange(n_pixels)
-    return ((at >= first[:, None]) & (at < last[:, None])).astype(np.float32)
+    return np.asarray((at >= first[:, None]) & (at < last[:, None]), np.float32)
 
 
 def cell_sums(planes: Floats, cells: Cells) -> Floats:

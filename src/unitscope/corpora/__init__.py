@@ -58,7 +58,9 @@ def _open(spec: str) -> Corpus:
     if folder := _folder(spec):
         from unitscope.corpora.images import ImageFolder
 
-        return ImageFolder(*folder)
+        images = ImageFolder(*folder)
+        _ = images.name  # a folder without images, or a split that it lacks, is told now
+        return images
     path = Path(spec)
     ending = path.suffix.lower()
     others = {point.name.lower(): point for point in entry_points(group="unitscope.corpora")}

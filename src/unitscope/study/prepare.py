@@ -149,7 +149,7 @@ def prepare(
     tick: Callable[[int], None] = lambda n: None,
     *,
     cells: Mapping[str, Cells] = MappingProxyType({}),
-    items_per_shard: int = ITEMS_PER_SHARD,
+    items_per_shard: int | None = None,
 ) -> Prepared:
     """Read the corpus into `folder` (renamed into place when whole). Raises CorpusError when it has no sites.
 
@@ -157,6 +157,7 @@ def prepare(
     """
     if Prepared(folder).whole:
         return Prepared(folder)
+    items_per_shard = items_per_shard or ITEMS_PER_SHARD
     temporary = folder.with_name(f"{folder.name}.tmp")
     shutil.rmtree(temporary, ignore_errors=True)
     columns = {grid: _GridColumns() for grid in grids}
