@@ -114,6 +114,10 @@ class _Merge:
         summary = conclude(self.study, measures, evidence, smallest, folder)
         write_arrow(folder / "clips.parquet", self.rows_by_layer("clips"))
         write_arrow(folder / "items.parquet", self.items())
+        if self.study.lens:
+            write_arrow(folder / "writes.parquet", self.rows_by_layer("writes"))
+        if self.study.attribution:
+            write_arrow(folder / "attributions.parquet", self.rows_by_layer("attributions"))
         write_table(folder / "concepts.parquet", self.concepts())
         for measure in measures:
             self.scores(measure.key, folder / "scores" / f"{measure.key}.safetensors")
@@ -122,6 +126,7 @@ class _Merge:
             "items": self.atlases[0].manifest["notes"]["items"],
             "counts": self.counts(),
             "resampling": self.resampling(),
+            "writes": self.atlases[0].manifest["notes"]["writes"],
         }
         write_manifest(self.study, measures, grids, summary, notes, folder)
 
