@@ -60,14 +60,14 @@ def _of_block(address: str, grid: str, frame: Frame, arrays: Arrays) -> tuple[di
     concept = np.where(kind == KINDS.index("missed"), names[arrays["concept"][row, 0]], None)
     low, high = _quantiles(column, kind, arrays["sign"][row, 0])
     columns = {
-        "layer": pyarrow.array([address] * len(row), pyarrow.string()),
+        "layer": pyarrow.repeat(address, len(row)),
         "unit": arrays["unit"][row].astype(np.int32),
-        "kind": pyarrow.array(np.array(KINDS, object)[kind], pyarrow.string()),
+        "kind": pyarrow.array(KINDS).take(pyarrow.array(kind)),
         "rank": _ranks(row, kind),
         "low_quantile": pyarrow.array(low, from_pandas=True),
         "high_quantile": pyarrow.array(high, from_pandas=True),
         "concept": pyarrow.array(concept, pyarrow.string()),
-        "grid": pyarrow.array([grid] * len(row), pyarrow.string()),
+        "grid": pyarrow.repeat(grid, len(row)),
         "item": item.astype(np.int32),
         "position": position.astype(np.int32),
         "value": values[own].astype(np.float32),
