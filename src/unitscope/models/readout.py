@@ -48,6 +48,8 @@ class Readout:
     writers: tuple[str, ...]
     why: str = ""
     tied: bool = True
+    chance: dict[tuple[int, bool, int], Any] = field(default_factory=dict, init=False, repr=False)
+    """What random directions give, kept between layers."""
     _cache: dict[str, torch.Tensor] = field(default_factory=dict, init=False, repr=False)
 
     @property

@@ -240,13 +240,13 @@ def _strongest(unit: NDArray[np.int64], token: NDArray[np.int64], value: NDArray
 def _write_rows(parts: Sequence[Mapping[str, Any]], tokens: Callable[[Sequence[int]], list[str]]) -> pyarrow.Table:
     from unitscope.study.writes import lens_table
 
-    layer = [np.full(len(part["unit"]), part["layer"], object) for part in parts]
+    layer = [pyarrow.repeat(part["layer"], len(part["unit"])) for part in parts]
     columns = {
         name: np.concatenate([np.zeros(0, np.int64), *(part[name] for part in parts)])
         for name in ("unit", "sign", "rank", "id")
     }
     value = np.concatenate([np.zeros(0), *(part["value"] for part in parts)])
-    address = np.concatenate([np.zeros(0, object), *layer])
+    address = pyarrow.concat_arrays([pyarrow.array([], pyarrow.string()), *layer])
     chance = np.full(len(value), np.nan, np.float32)
     return lens_table("attribution", address, {**columns, "value": value, "chance": chance}, tokens)
 
@@ -254,11 +254,11 @@ def _write_rows(parts: Sequence[Mapping[str, Any]], tokens: Callable[[Sequence[i
 def _unit_rows(parts: Sequence[Mapping[str, Any]]) -> pyarrow.Table:
     mean = np.concatenate([np.zeros((0, 2)), *(part["mean"] for part in parts)])
     n = np.concatenate([np.zeros((0, 2), np.int64), *(part["n"] for part in parts)])
-    layers = [np.full(len(part["n"]), part["layer"], object) for part in parts]
+    layers = [pyarrow.repeat(part["layer"], len(part["n"])) for part in parts]
     unit = [np.arange(len(part["n"]), dtype=np.int32) for part in parts]
     return pyarrow.table(
         {
-            "layer": pyarrow.array(np.concatenate([np.zeros(0, object), *layers]), pyarrow.string()),
+            "layer": pyarrow.concat_arrays([pyarrow.array([], pyarrow.string()), *layers]),
             "unit": np.concatenate([np.zeros(0, np.int32), *unit]),
             "n_on": n[:, 1],
             "n_off": n[:, 0],

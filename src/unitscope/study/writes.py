@@ -70,6 +70,14 @@ def _extremes(logits: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]
 
 def chance_level(read: Readout, k: int, *, normed: bool, seed: int) -> NDArray[np.float64]:
     """What the k greatest logits of one in twenty random directions of length 1 exceed, by rank, [k]."""
+    key = (k, normed, seed)
+    if key not in read.chance:  # the same for all layers
+        read.chance[key] = _chance_level(read, k, normed, seed)
+    level: NDArray[np.float64] = read.chance[key]
+    return level
+
+
+def _chance_level(read: Readout, k: int, normed: bool, seed: int) -> NDArray[np.float64]:
     import torch
 
     draw = np.random.default_rng([seed, 2]).normal(size=(N_DIRECTIONS, len(read.gain))).astype(np.float32)
@@ -157,24 +165,24 @@ def write_rows(
         for name, key in (("id", "token"), ("value", "value"), ("chance", "chance")):
             parts[name].append(arrays[key].reshape(-1))
     columns = {name: np.concatenate(arrays) for name, arrays in parts.items()}
-    addresses = np.array([layer.address for layer in study.layers], object)
-    return lens_table("lens", addresses[columns["layer"]], columns, tokens)
+    addresses = pyarrow.array([layer.address for layer in study.layers], pyarrow.string())
+    return lens_table("lens", addresses.take(pyarrow.array(columns["layer"])), columns, tokens)
 
 
 def lens_table(
-    kind: str, layer: NDArray[Any], columns: Mapping[str, NDArray[Any]], tokens: Callable[[Sequence[int]], list[str]]
+    kind: str, layer: pyarrow.Array, columns: Mapping[str, NDArray[Any]], tokens: Callable[[Sequence[int]], list[str]]
 ) -> pyarrow.Table:
     """Rows of the table `writes` of one kind; `columns` has `unit`, `sign`, `rank`, `id`, `value`, `chance`."""
     used, where = np.unique(columns["id"], return_inverse=True)
     texts = [each.encode("utf-8", "replace").decode("utf-8") for each in tokens(used.tolist())]
     return pyarrow.table(
         {
-            "layer": pyarrow.array(layer, pyarrow.string()),
+            "layer": layer,
             "unit": columns["unit"].astype(np.int32),
-            "kind": pyarrow.array(np.full(len(where), kind, object), pyarrow.string()),
+            "kind": pyarrow.repeat(kind, len(where)),
             "sign": columns["sign"].astype(np.int8),
             "rank": columns["rank"].astype(np.int32),
-            "token": pyarrow.array(np.array([*texts, None], object)[where.reshape(-1)], pyarrow.string()),
+            "token": pyarrow.array(texts, pyarrow.string()).take(pyarrow.array(where.reshape(-1))),
             "token_id": columns["id"].astype(np.int32),
             "value": columns["value"].astype(np.float32),
             "chance": pyarrow.array(columns["chance"].astype(np.float32), from_pandas=True),
