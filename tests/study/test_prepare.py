@@ -154,8 +154,8 @@ def test_an_item_without_the_grid_of_a_layer(tmp_path: Path) -> None:
         prepare(Pairs(without=4), SOURCES, ["source", "target"], tmp_path / "prepared", lower)
     assert str(caught.value) == (
         "Item 'i4' of corpus 'pairs' has no grid 'target', which a chosen layer needs. "
-        "Give sentence pairs (.tsv), or --target copy to use each text as its own target, "
-        "or only layers of the encoder (--layers 'encoder.*')."
+        "Give sentence pairs (.tsv, or --columns source=NAME,target=NAME), or --target copy to use "
+        "each text as its own target, or only layers of the encoder (--layers 'encoder.*')."
     )
 
 

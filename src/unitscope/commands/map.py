@@ -25,7 +25,10 @@ class MapOptions:
     """Options of `map`."""
 
     model: Annotated[str, typer.Argument(metavar="MODEL", help="Folder, hub id, or python:pkg.module:factory.")]
-    corpus: Annotated[str, typer.Option(help="A .conllu, .txt or .tsv file, or demo.")]
+    corpus: Annotated[
+        str,
+        typer.Option(help="A file (.conllu .txt .jsonl .json .csv .tsv .parquet), SOURCE,TARGET, hf:NAME, or demo."),
+    ]
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the atlas.")]
     layers: Annotated[
         list[str],
@@ -54,6 +57,10 @@ class MapOptions:
     max_items: Annotated[int | None, typer.Option(help="Read this many items.")] = None
     per_group: Annotated[int | None, typer.Option(help="Read this many items of each group.")] = None
     target: Annotated[str | None, typer.Option(metavar="copy", help="Use each text as its own target.")] = None
+    columns: Annotated[
+        list[str],
+        typer.Option(metavar="ROLE=NAME", help=f"Columns of a table, as text=title,label=class,group=doc. {_REPEAT}"),
+    ] = field(default_factory=list)
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what it would cost and stop.")] = False
     json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False
 
@@ -66,6 +73,7 @@ class MapOptions:
             "concepts": split_concepts(self.concepts),
             "measures": split_measures(self.measures) or ("all",),
             "baselines": split_names(self.baseline),
+            "columns": split_names(self.columns),
             "long_items": self.long,
             "memory": parse_bytes(self.memory, "--memory"),
             "disk": parse_bytes(self.disk, "--disk"),
@@ -94,10 +102,14 @@ def run(options: MapOptions) -> None:
 def mapped(model: str, corpus: str | Corpus, out: Path, settings: Settings) -> Atlas:
     """Map with progress and the cost on stderr."""
     from unitscope.api import make_run
+    from unitscope.corpora.base import corpus_notes
+    from unitscope.report.plain import clean
 
     console = screen.err()
     with screen.bars(console) as progress:
         run = make_run(model, corpus, out, settings, progress)
+        for note in corpus_notes(run.corpus):
+            console.print(clean(note), soft_wrap=not console.is_terminal)
         run.announce = lambda plan: console.print(screen.cost(plan), soft_wrap=not console.is_terminal)
         return run.finish()
 

@@ -203,6 +203,7 @@ class Run:
         frames = {grid: executor.frame(grid) for grid in prepared.grids}
         first = {layer: _first_concepts(blocks["trained"], layer) for layer in range(len(self.study.layers))}
         notes = {"items": prepared.n_items, "counts": dict(counts), "resampling": resampling_changes(executor, first)}
+        notes["corpus"] = prepared.corpus_notes
         write_atlas(self.study, executor.measures, frames, prepared, blocks, notes, folder)
         self.progress("writing the atlas", 1, 1)
 
