@@ -156,7 +156,7 @@ class _Parser:
                 raise self._broken("no ')'", len(self._text), f"one for '(' at character {at + 1}")
             return inner
         name = token[1:-1] if token[0] in "\"'" and token[-1] == token[0] and len(token) > 1 else token
-        if token.lower() in _OPERATORS or ":" not in name.strip(":"):
+        if token.lower() in _OPERATORS or not all(name.partition(":")[::2]):
             raise self._broken(f"'{token}'", at, "a concept by its full name, as upos:NOUN")
         return Atom(name)
 

@@ -27,6 +27,7 @@ from unitscope.errors import CorpusError, closest
 
 FIRST = "first"
 _NAME = re.compile(r"[^\W\d][\w .:/-]{0,39}")
+_IDENTIFIER = re.compile(r"[^\W\d][\w-]*")
 _KNOWN = frozenset(known.TEXTS + known.LABELS + known.GROUPS + known.IDS + known.SOURCES + known.TARGETS + known.WORDS)
 _N_PEEKED = 50
 
@@ -92,8 +93,10 @@ class DelimitedRows:
         if len(set(names)) < len(names):
             return False
         by_name = [name for name in self.said.named if not name.isdigit()]
-        if by_name and any(name in names or closest(name, names) for name in by_name):
+        if any(name in names for name in by_name):
             return True
+        if all(map(_IDENTIFIER.fullmatch, names)) and any(closest(name, names) for name in by_name):
+            return True  # so that a misspelt name is told with its near misses
         return looks_like_header(names)
 
     @property

@@ -22,6 +22,7 @@ _UNNAMED = re.compile(r"column([0-9]+)")
 _UNNAMED_FIX = "It has no header: number its columns (text=2), or name them (header=class+title)."
 _LANGUAGE = re.compile(r"(?:.*\.)?([a-z]{2,3})(?:[_-][A-Za-z]{2,4})?")
 _MOST_VALUES, _LONGEST_VALUE = 50, 40
+_WORDY = 2
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ def find_layout(name: str, header: Sequence[str], sample: Sequence[Row], said: C
     if not said.says_content:
         content = _guessed_content(name, header, sample)
         guessed = tuple(role for role in ("text", "source", "target", "words") if getattr(content, role))
-    found = _with_annotation(name, content, header, sample)
+    found = _with_annotation(name, content, [each for each in header if each not in said.named], sample)
     taken = set(found.used)
     if said.label is not None:
         labels = said.label
@@ -149,6 +150,10 @@ def _guessed_content(name: str, header: Sequence[str], sample: Sequence[Row]) ->
         if _holds_text(text, sample):
             return Layout(text=(text,))
     wordy = [(_mean_words(each, sample), each) for each in header if _holds_text(each, sample)]
+    if max(wordy, default=(0.0, ""))[0] < _WORDY and (
+        empty := [each for each in _in_order(header, known.TEXTS) if not _values(each, sample)]
+    ):
+        return Layout(text=(empty[0],))
     if not wordy or (best := max(wordy, key=lambda each: each[0]))[0] < 1:
         raise CorpusError(
             f"No column of {name} looks like text.",
@@ -191,11 +196,12 @@ def _is_number(value: str) -> bool:
 def _holds_words(column: str, sample: Sequence[Row], *, surely: bool) -> bool:
     """Whether the column holds lists of words, or of objects with a form."""
     lists = [value for value in _values(column, sample) if value != []]
+    if surely and any(isinstance(value, list) for value in lists):
+        return True  # what is wrong with single rows is told where they are read
     if not lists or not all(isinstance(value, list) for value in lists):
         return False
-    if all(isinstance(word, dict) for value in lists for word in value):
-        return _form_key(column, sample) is not None
-    return surely and all(isinstance(word, str) or word is None for value in lists for word in value)
+    objects = all(isinstance(word, dict) for value in lists for word in value)
+    return objects and _form_key(column, sample) is not None
 
 
 def _form_key(column: str, sample: Sequence[Row]) -> str | None:
@@ -207,7 +213,7 @@ def _is_label(column: str, sample: Sequence[Row]) -> bool:
     """By its name; a column without a name, where it repeats few short values."""
     values = _values(column, sample)
     if column.lower() in known.LABELS:
-        return all(isinstance(value, (str, int, float)) or _flat(value) for value in values)
+        return not values or any(isinstance(value, (str, int, float)) or _flat(value) for value in values)
     if not _UNNAMED.fullmatch(column):
         return False
     distinct = set(map(str, values))
@@ -250,4 +256,4 @@ def _goes_with(column: str, words: str, rows: Sequence[Row]) -> bool:
     both = [(row[column], row[words]) for row in rows if isinstance(row.get(column), list)]
     if not both or not all(_flat([v for v in values if v is not None]) for values, _ in both):
         return False
-    return sum(len(values) == len(forms) for values, forms in both) * 2 > len(both)
+    return sum(len(values) == len(forms) for values, forms in both) * 2 >= len(both)

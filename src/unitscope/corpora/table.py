@@ -223,7 +223,7 @@ class TableCorpus:
                 if each is not None and each == each:
                     raise self._broken(number, f"the label '{label}' holds {_kind(each)}.", "text or a number")
                 continue
-            if named is not None and written not in named.values():
+            if named is not None and written and written not in named.values():
                 if written == _NO_LABEL:
                     continue
                 if written not in named:
