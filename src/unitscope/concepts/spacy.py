@@ -140,7 +140,10 @@ def _library() -> Any:
     try:
         import spacy
     except ImportError as error:
+        absent = error.name in (None, "spacy")
         raise ConceptError(
-            "'spacy:' needs the package spacy, which is not installed.", fix="pip install 'unitscope[spacy]'"
+            "'spacy:' needs the package spacy, which "
+            + ("is not installed." if absent else f"cannot be imported: {error}."),
+            fix="pip install 'unitscope[spacy]'",
         ) from error
     return spacy
