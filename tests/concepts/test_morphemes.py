@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from unitscope.concepts import parse_sources
-from unitscope.concepts.morphemes import MorphemeSource
+from unitscope.concepts.morphemes import MorphemeSource, installed_version
 from unitscope.concepts.tags import TagSource
 from unitscope.corpora.demo import DemoCorpus
 from unitscope.errors import ConceptError
@@ -36,7 +36,7 @@ def test_endings_are_found():
     assert morphs["jumping"] == ("jump", "ing")
     assert morphs["Walked"] == morphs["walked"] == ("walk", "ed")
     assert morphs["3"] == morphs["re-do"] == morphs["."] == ()
-    assert repr(source) == "MorphemeSource(min_sites=20, seed=0, n_trained=10000)"
+    assert repr(source) == f"MorphemeSource(min_sites=20, seed=0, n_trained=10000, version='{installed_version()}')"
 
 
 def test_rare_forms_are_cut_by_what_was_learned():

@@ -102,22 +102,30 @@ def run(options: MapOptions) -> None:
 def mapped(model: str, corpus: str | Corpus, out: Path, settings: Settings) -> Atlas:
     """Map with progress and the cost on stderr."""
     from unitscope.api import make_run
-    from unitscope.corpora.base import corpus_notes
-    from unitscope.report.plain import clean
 
     console = screen.err()
     with screen.bars(console) as progress:
         run = make_run(model, corpus, out, settings, progress)
-        for note in corpus_notes(run.corpus):
-            console.print(clean(note), soft_wrap=not console.is_terminal)
+        _tell(run.corpus)
         run.announce = lambda plan: console.print(screen.cost(plan), soft_wrap=not console.is_terminal)
         return run.finish()
+
+
+def _tell(corpus: Corpus) -> None:
+    """How the corpus is read, where that was not said by the user alone."""
+    from unitscope.corpora.base import corpus_notes
+    from unitscope.report.plain import clean
+
+    console = screen.err()
+    for note in corpus_notes(corpus):
+        console.print(clean(note), soft_wrap=not console.is_terminal)
 
 
 def _dry_run(options: MapOptions, settings: Settings) -> None:
     from unitscope.api import dry_run, make_run
 
     run = make_run(options.model, options.corpus, options.out, settings)
+    _tell(run.corpus)
     plan = dry_run(run).to_json()
     plan = {"layers": len(run.study.layers), "units": sum(layer.width for layer in run.study.layers), **plan}
     if options.json:

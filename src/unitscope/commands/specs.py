@@ -10,7 +10,7 @@ from unitscope.errors import PlanError
 _SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([kmgt]?)(i?)b?", re.IGNORECASE)
 _COMMA = re.compile(r",(?![^\[]*\])")
 _TAKES_REST = ("regex:", "regex-text:", "lexicon:")
-_QUOTED = re.compile(r"""(?<![^\s(])("[^"]*"|'[^']*')""")
+_QUOTED = re.compile(r"""(?<![^\s(=])("[^"]*"|'[^']*')""")
 
 
 def split_names(values: Sequence[str]) -> list[str]:

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from unitscope.concepts.base import Annotation
@@ -34,12 +35,14 @@ class MorphemeSource:
     """The morphs of each word, in lower case; a word that is not all letters has none.
 
     The segmenter is trained in one pass over the grid in all of `corpus`, at first use. `seed` is that of the order in
-    which it sees the forms. Raises ConceptError when the package is missing or no form has letters only.
+    which it sees the forms, `version` that of the program, on which the cuts depend. Raises ConceptError when the
+    package is missing or no form has letters only.
     """
 
     min_sites: int = 20
     seed: int = 0
     n_trained: int = N_TRAINED
+    version: str = field(default_factory=lambda: installed_version())
     corpus: Corpus | None = field(default=None, repr=False, compare=False)
 
     @property
@@ -103,6 +106,14 @@ def _quiet_and_seeded(seed: int) -> Iterator[None]:
     finally:
         random.setstate(state)
         utils.show_progress_bar = shown
+
+
+def installed_version() -> str:
+    """Version of Morfessor; empty where it is not installed."""
+    try:
+        return version("morfessor")
+    except PackageNotFoundError:
+        return ""
 
 
 def _library() -> Any:

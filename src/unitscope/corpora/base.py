@@ -55,12 +55,18 @@ def read_items(corpus: Corpus, counts: Counter[str]) -> Iterator[Item]:
 
 def label_names(corpus: Corpus) -> tuple[str, ...]:
     """Names of the labels that items may carry: the corpus' attribute `labels`, empty where it has none."""
-    return tuple(getattr(corpus, "labels", ()))
+    return _names(corpus, "labels")
 
 
 def corpus_notes(corpus: Corpus) -> tuple[str, ...]:
     """What the user should hear of how a corpus is read: its attribute `notes`, empty where it has none."""
-    return tuple(getattr(corpus, "notes", ()))
+    return _names(corpus, "notes")
+
+
+def _names(corpus: Corpus, attribute: str) -> tuple[str, ...]:
+    """An optional attribute, where it is what is meant by it: somebody's corpus may use the name for something else."""
+    found = getattr(corpus, attribute, ())
+    return tuple(found) if isinstance(found, (tuple, list)) and all(isinstance(each, str) for each in found) else ()
 
 
 def content_fingerprint(reader: str, corpus: Corpus) -> str:
