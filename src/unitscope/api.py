@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -28,6 +28,8 @@ from unitscope.study.writes import lens_of
 
 DEFAULT_ROLES = ("hidden state", "feed-forward neurons", "recurrent state")
 RESAMPLINGS = ("last", "first", "mean", "max")
+_COLUMNS = ("upos", "feats", "deprel", "meaning", "xpos", "lemma", "head", "morphemes", "constituents")
+"""Columns of treebanks and of the demo; a corpus' other columns are its own annotation."""
 _VERSIONED = ("unitscope", "torch", "transformers", "tokenizers", "numpy", "scipy", "numba", "pyarrow")
 
 
@@ -37,8 +39,9 @@ class Settings:
 
     `layers`, `concepts` and `measures` are patterns and specs as on the command line; empty means the defaults:
     hidden states and feed-forward neurons; the annotation the corpus has, frequent words, position and covariates;
-    every measure. `memory` and `disk` are bytes. `lens` adds the tokens that units write, where the model has an output
-    embedding; `attribution` what they add to the logit of the token that comes next.
+    every measure. `memory` and `disk` are bytes. `columns` says which column of a table is what. `lens` adds the tokens
+    that units write, where the model has an output embedding; `attribution` what they add to the logit of the token
+    that comes next.
     """
 
     layers: Sequence[str] = ()
@@ -59,10 +62,11 @@ class Settings:
     target: Literal["copy"] | None = None
     lens: bool = True
     attribution: bool = False
+    columns: Sequence[str] | Mapping[str, str] = ()
     sources: Sequence[ConceptSource] = field(default=())
 
     def __post_init__(self) -> None:
-        for name in ("layers", "concepts", "measures", "baselines"):
+        for name in ("layers", "concepts", "measures", "baselines", "columns"):
             if isinstance(getattr(self, name), str):
                 raise PlanError(f"Got {name}='{getattr(self, name)}'.", expected=f"a list, as {name}=['...']")
         for baseline in self.baselines:
@@ -110,7 +114,8 @@ def make_run(
 
     spec = model if isinstance(model, str) else None
     limits: dict[str, Any] = {name: getattr(settings, name) for name in ("max_items", "per_group", "target")}
-    read = load_corpus(corpus, **limits) if isinstance(corpus, str) else corpus
+    limits["columns"] = settings.columns or None
+    read = load_corpus(corpus, **{**limits, "columns": settings.columns}) if isinstance(corpus, str) else corpus
     if not isinstance(corpus, str) and (given := [name for name, value in limits.items() if value is not None]):
         raise PlanError(
             f"Got {given[0]}={limits[given[0]]!r} beside a corpus object.",
@@ -118,7 +123,7 @@ def make_run(
             fix="Wrap the corpus: see unitscope.corpora.limit.",
         )
     concepts = list(settings.concepts) or ([] if settings.sources else default_concepts(read))
-    sources = [*parse_sources(concepts, read), *settings.sources]
+    sources = [*parse_sources(concepts, read, settings.sources), *settings.sources]
     measures = parse_measures(settings.measures)
     loaded = load_model(model, device=settings.device, threads=settings.threads) if isinstance(model, str) else model
     study = Study(
@@ -178,7 +183,9 @@ def dry_run(run: Run) -> Plan:
 def default_concepts(corpus: Corpus) -> list[str]:
     """Specs used when none are given: annotation columns that say something of single words, then the rest."""
     wanted = ("upos", "feats", "deprel", "meaning")
-    return [*(name for name in wanted if name in corpus.columns), "words:40", "position", "covariates"]
+    others = (f"column:{name}" for name in corpus.columns if name not in _COLUMNS)
+    annotation = [*(name for name in wanted if name in corpus.columns), *others]
+    return [*annotation, "words:40", "position", "covariates"]
 
 
 def _layers(model: Model, patterns: Sequence[str]) -> list[Layer]:

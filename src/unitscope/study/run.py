@@ -227,6 +227,7 @@ class Run:
         notes["writes"] = lens_note(self.study, self.model)
         if self.study.lens:
             write_writes(self.study, self.model, self._writes, self._attributed, prepared.n_shards, folder)
+        notes["corpus"] = prepared.corpus_notes
         write_atlas(self.study, executor.measures, frames, prepared, blocks, notes, folder)
         self.progress("writing the atlas", 1, 1)
 
