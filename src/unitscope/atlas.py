@@ -17,15 +17,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unitscope.errors import StoreError, closest
-from unitscope.store import ArrayFile, read_json, sha256_of, writing
+from unitscope.store import ArrayFile, read_arrays, read_json, sha256_of, writing
 
 if TYPE_CHECKING:
     import pyarrow
+
+    from unitscope.bases.base import Basis
 
 SCHEMA = 1
 KINDS = ("contextual", "lexical", "positional")
 MANIFEST, CHECKSUMS, RUN = "manifest.json", "checksums.json", "run.json"
 TABLES = ("units", "tests", "matches", "concepts", "clips", "clips_low")
+OPTIONAL = ("unit_names",)
+"""Tables that only some atlases have."""
 Row = dict[str, Any]
 
 
@@ -92,7 +96,7 @@ class Atlas:
         import duckdb
 
         with duckdb.connect() as connection:
-            for name in TABLES:
+            for name in (*TABLES, *(name for name in OPTIONAL if f"{name}.parquet" in self._checksums)):
                 self._check(f"{name}.parquet")
                 source = _literal(self.path / f"{name}.parquet")
                 connection.execute(f"create view {name} as from read_parquet({source}, hive_partitioning = false)")
@@ -133,6 +137,37 @@ class Atlas:
             self._known_layer(layer)
         where = " and ".join(conditions)
         return self.sql(f"select * from matches where {where} order by score desc, layer, unit", parameters)
+
+    def names(self, layer: str) -> dict[int, str]:
+        """Names of a layer's units, for layers whose units have names (attention mass); else empty."""
+        self._known_layer(layer)
+        if "unit_names.parquet" not in self._checksums:
+            return {}
+        rows = self.sql("select unit, name from unit_names where layer = ? order by unit", [layer])
+        return {row["unit"]: row["name"] for row in rows}
+
+    def basis(self, layer: str) -> Basis:
+        """The basis that a layer's units are of: fitted ones are kept in the atlas, rotations are drawn again.
+
+        Raises StoreError for a layer of the model's own, and for a basis that was given as a file.
+        """
+        from unitscope.bases.base import Basis
+        from unitscope.bases.rotation import rotation
+
+        self._known_layer(layer)
+        described = next(each for each in self.manifest["study"]["layers"] if each["address"] == layer)
+        kind, _, argument = str(described.get("basis", "")).partition(":")
+        if kind == "rotation":
+            return rotation(described["width"], int(argument), layer.rpartition("~")[0])
+        name = f"bases/{layer}.safetensors"
+        if name not in self._checksums:
+            raise StoreError(
+                f"This atlas does not hold the basis of layer '{layer}'.",
+                expected="a layer of principal components or a rotation",
+                fix="Load a given basis from its own file: see unitscope.bases.",
+            )
+        self._check(name)
+        return Basis.load(*read_arrays(self.path / name))
 
     def concepts(self) -> list[Row]:
         """Rows of the concepts table."""
