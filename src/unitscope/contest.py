@@ -50,7 +50,7 @@ class Contest:
 
     layer: str
     units: int | None = None
-    density: float = 0.02
+    density: float = 0.03
     seeds: int = 3
     max_items: int | None = 1000
     sae: tuple[str, ...] = ()
@@ -235,17 +235,18 @@ def contextual_concepts(atlas: Atlas, layer: str) -> set[str]:
 
 
 def standing(arm: str, form: str, figure: str, each: Sequence[float]) -> Standing:
-    """Mean of repeats with its 95 % interval by Student's t; NaN where there is nothing to repeat."""
+    """Mean of repeats with its 95 % interval by Student's t, cut at what is possible; NaN where there are too few."""
     values = np.array([value for value in each if not math.isnan(value)])
     if not len(values):
         return Standing(arm, form, figure, math.nan, math.nan, math.nan, tuple(each))
     mean = float(values.mean())
-    wide = math.nan
+    wide = math.inf
     if len(values) > 1:
         from scipy.stats import t
 
         wide = float(t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / math.sqrt(len(values)))
-    return Standing(arm, form, figure, mean, mean - wide, mean + wide, tuple(float(value) for value in each))
+    low, high = max(0.0, mean - wide), mean + wide if figure == "concepts" else min(1.0, mean + wide)
+    return Standing(arm, form, figure, mean, low, high, tuple(float(value) for value in each))
 
 
 def agreements(

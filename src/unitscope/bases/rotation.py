@@ -1,4 +1,4 @@
-"""A random rotation of a layer: as many units as the layer has, none of them its own (the null of a privileged basis)."""
+"""A random rotation of a layer: as many units as it has, none of them its own; the null of a privileged basis."""
 
 from __future__ import annotations
 

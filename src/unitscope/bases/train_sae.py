@@ -130,7 +130,7 @@ def _train(
         optimiser.step()
         with torch.no_grad():
             net.decoder /= net.decoder.norm(dim=1, keepdim=True).clamp(min=1e-8)
-        if not math.isfinite(float(loss)):
+        if not math.isfinite(float(loss.detach())):
             raise BasisError("Training the autoencoder diverged.", fix="Lower its rate.")
         tick(step + 1, training.steps)
 

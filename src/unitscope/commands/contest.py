@@ -25,7 +25,7 @@ class ContestOptions:
     layer: Annotated[str, typer.Option(help="The layer the bases are on.")]
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of atlases, autoencoders and figures.")]
     units: Annotated[int | None, typer.Option(min=1, help="Units of each basis; by default as the layer has.")] = None
-    density: Annotated[float, typer.Option(help="Share of sites at which a thinned unit is on.")] = 0.02
+    density: Annotated[float, typer.Option(help="Share of sites at which a thinned unit is on.")] = 0.03
     seeds: Annotated[int, typer.Option(min=2, help="Repeats: halves, rotations, draws of units, autoencoders.")] = 3
     max_items: Annotated[int | None, typer.Option(help="Map this many items; autoencoders train on others.")] = 1000
     concepts: Annotated[list[str], typer.Option(metavar="SPEC", help="Concepts, as for map.")] = field(
@@ -100,10 +100,8 @@ def _cell(standing: Standing | None, figure: str) -> str:
         return "–"
     if figure == "concepts":
         return f"{standing.value:.0f} [{standing.low:.0f}, {standing.high:.0f}]"
-    if figure in ("contextual", "found_again"):
-        low, high = (min(max(each, 0.0), 1.0) for each in (standing.low, standing.high))
-        return f"{share(standing.value)} [{share(low)}, {share(high)}]"
-    return f"{effect(standing.value)} [{effect(min(max(standing.low, 0.0), 1.0))}, {effect(min(standing.high, 1.0))}]"
+    shown = share if figure in ("contextual", "found_again") else effect
+    return f"{shown(standing.value)} [{shown(standing.low)}, {shown(standing.high)}]"
 
 
 def _show(found: Sequence[Standing]) -> None:

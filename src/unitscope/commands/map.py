@@ -46,7 +46,7 @@ class MapOptions:
         list[str],
         typer.Option(
             metavar="GLOB=KIND",
-            help="Also map units of a basis on layers: GLOB=pca:64, rotation:SEED, matrix:FILE, sae:FOLDER. Repeatable.",
+            help="Also map a basis on layers: GLOB=pca:64, rotation:SEED, matrix:FILE, sae:FOLDER. Repeatable.",
         ),
     ] = field(default_factory=list)
     resample: Annotated[str, typer.Option(help="A word's value over its subwords: last, first, mean, max.")] = "last"
