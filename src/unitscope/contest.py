@@ -50,7 +50,7 @@ class Contest:
 
     layer: str
     units: int | None = None
-    density: float = 0.03
+    density: float = 0.02
     seeds: int = 3
     max_items: int | None = 1000
     sae: tuple[str, ...] = ()
@@ -240,12 +240,12 @@ def standing(arm: str, form: str, figure: str, each: Sequence[float]) -> Standin
     if not len(values):
         return Standing(arm, form, figure, math.nan, math.nan, math.nan, tuple(each))
     mean = float(values.mean())
-    wide = math.inf
+    low = high = math.nan
     if len(values) > 1:
         from scipy.stats import t
 
         wide = float(t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / math.sqrt(len(values)))
-    low, high = max(0.0, mean - wide), mean + wide if figure == "concepts" else min(1.0, mean + wide)
+        low, high = max(0.0, mean - wide), mean + wide if figure == "concepts" else min(1.0, mean + wide)
     return Standing(arm, form, figure, mean, low, high, tuple(float(value) for value in each))
 
 

@@ -25,7 +25,7 @@ class ContestOptions:
     layer: Annotated[str, typer.Option(help="The layer the bases are on.")]
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of atlases, autoencoders and figures.")]
     units: Annotated[int | None, typer.Option(min=1, help="Units of each basis; by default as the layer has.")] = None
-    density: Annotated[float, typer.Option(help="Share of sites at which a thinned unit is on.")] = 0.03
+    density: Annotated[float, typer.Option(help="Share of sites at which a thinned unit is on.")] = 0.02
     seeds: Annotated[int, typer.Option(min=2, help="Repeats: halves, rotations, draws of units, autoencoders.")] = 3
     max_items: Annotated[int | None, typer.Option(help="Map this many items; autoencoders train on others.")] = 1000
     concepts: Annotated[list[str], typer.Option(metavar="SPEC", help="Concepts, as for map.")] = field(
@@ -98,6 +98,8 @@ def _cell(standing: Standing | None, figure: str) -> str:
 
     if standing is None or standing.value != standing.value:
         return "–"
+    if standing.low != standing.low:
+        return f"{standing.value:.2g}"
     if figure == "concepts":
         return f"{standing.value:.0f} [{standing.low:.0f}, {standing.high:.0f}]"
     shown = share if figure in ("contextual", "found_again") else effect
