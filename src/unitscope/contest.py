@@ -118,13 +118,19 @@ def _autoencoders(
     values: NDArray[np.float32] | None = None
     found = []
     for seed in range(settings.seeds):
-        training = Training(settings.latents, settings.k, settings.steps, seed=seed)
         name = f"{layer.address}-{settings.latents}-{settings.k}-{settings.steps}-{settings.train_items}-{seed}"
         path = folder / "autoencoders" / name
         if not (path / CONFIG).exists():
             if values is None:
                 progress("reading values to train on", 0, 0)
                 values = layer_values(model, layer, _unmapped(corpus, settings))
+                if not len(values):
+                    raise PlanError(
+                        f"All groups of '{corpus}' are mapped; none is left to train an autoencoder on.",
+                        fix="Map fewer items (--max-items), or give an autoencoder (--sae).",
+                    )
+            batch = min(Training.batch, max(32, len(values) // 4))
+            training = Training(settings.latents, settings.k, settings.steps, batch, seed=seed)
             trained = train_sae(values, training, lambda n, of: progress("training autoencoders", n, of))
             lost = unexplained(trained, values[-4096:])
             write_saelens(path, trained, {"model_name": model.name, "hook_name": layer.address, "unexplained": lost})
