@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 ARMS = ("neurons", "rotation", "pca", "sae")
 FORMS = ("dense", "sparse")
 LEVELS = (0.5, 0.9, 0.99)
-MOST_SITES = 8192
+MOST_SITES = 4096
 """Sites that correlations of units rest on."""
 FIGURES = ("contextual", "reported", "effect_50", "effect_90", "effect_99", "concepts")
 AGREEMENTS = ("found_again", "correlation")
@@ -268,36 +268,40 @@ def agreements(
     values = layer_values(model, layer, items)[:MOST_SITES]
     found = []
     for arm, form in itertools.product(ARMS, FORMS):
-        at = address(settings.layer, arm, form)
-        concepts = [contextual_concepts(atlas, at) for atlas in atlases]
-        bases = [atlas.basis(at) for atlas in atlases]
-        again, alike = [], []
-        for i in range(len(atlases)):
-            others = [j for j in range(len(atlases)) if j != i]
-            shares = [len(concepts[i] & concepts[j]) / len(concepts[i]) for j in others if concepts[i]]
-            again.append(float(np.mean(shares)) if shares else math.nan)
-            alike.append(float(np.mean([greatest_correlation(bases[i], bases[j], values) for j in others])))
+        concepts = [contextual_concepts(atlas, address(settings.layer, arm, form)) for atlas in atlases]
+        again = [
+            float(np.mean([len(mine & other) / len(mine) for j, other in enumerate(concepts) if j != i]))
+            if mine
+            else math.nan
+            for i, mine in enumerate(concepts)
+        ]
         found.append(standing(arm, form, "found_again", again))
-        if form == "dense":
-            found.append(standing(arm, form, "correlation", alike))
+    for arm in ARMS:
+        bases = [atlas.basis(address(settings.layer, arm, "dense")) for atlas in atlases]
+        wholes = [standard_units(replace(basis, chosen=None), values) for basis in bases]
+        alike = []
+        for i, basis in enumerate(bases):
+            mine = wholes[i] if basis.chosen is None else wholes[i][:, basis.chosen]
+            others = [greatest_correlation(mine, other) for j, other in enumerate(wholes) if j != i]
+            alike.append(float(np.mean(others)))
+        found.append(standing(arm, "dense", "correlation", alike))
     return found
 
 
-def greatest_correlation(basis: Basis, other: Basis, values: NDArray[np.float32]) -> float:
-    """Mean over units of the greatest absolute correlation with any unit of the other's whole basis, over rows."""
+def standard_units(basis: Basis, values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Units [S, U] of values [S, D] with mean zero and length one, so that products are correlations."""
     import torch
 
-    rows = torch.from_numpy(values)
-    whole = replace(other, chosen=None, floor=None)
     with torch.inference_mode():
-        mine, theirs = _standard(basis.encode(rows)), _standard(whole.encode(rows))
-        return float((mine.T @ theirs / len(rows)).abs().amax(dim=1).mean())
+        units: NDArray[np.float32] = basis.encode(torch.from_numpy(values)).numpy()
+    units = units - units.mean(axis=0)
+    found: NDArray[np.float32] = units / np.maximum(np.linalg.norm(units, axis=0), np.float32(1e-12))
+    return found
 
 
-def _standard(units: Any) -> Any:
-    units = units - units.mean(dim=0)
-    spread = units.square().mean(dim=0).sqrt()
-    return units / spread.clamp(min=1e-12)
+def greatest_correlation(units: NDArray[np.float32], others: NDArray[np.float32]) -> float:
+    """Mean over units of the greatest absolute correlation with any of the others; both as by `standard_units`."""
+    return float(np.abs(units.T @ others).max(axis=1).mean())
 
 
 def _write(folder: Path, found: Sequence[Standing], settings: Contest, atlases: Sequence[Atlas]) -> None:

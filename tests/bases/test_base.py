@@ -201,7 +201,7 @@ def test_what_does_not_fit_is_refused(parts: dict[str, Any], message: str) -> No
 
 
 def test_values_of_another_width_are_refused() -> None:
-    with pytest.raises(BasisError, match="Got values of width 5. Expected: width 6"):
+    with pytest.raises(BasisError, match=r"Got values of width 5. Expected: width 6"):
         made().encode(torch.zeros(2, 5))
-    with pytest.raises(BasisError, match="Got units of width 5. Expected: width 10"):
+    with pytest.raises(BasisError, match=r"Got units of width 5. Expected: width 10"):
         made().decode(torch.zeros(2, 5))

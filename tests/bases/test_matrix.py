@@ -50,8 +50,8 @@ def test_errors_say_what_is_wrong(tmp_path: Path) -> None:
     with pytest.raises(BasisError, match=r"has shape \(2,\)"):
         matrix(path)
     save_file({"weight": drawn(2, 2)}, path, metadata={"k": "two"})
-    with pytest.raises(BasisError, match="k='two'"):
+    with pytest.raises(BasisError, match=r"k='two'"):
         matrix(path)
     save_file({"weight": drawn(2, 2)}, path, metadata={"nonlinearity": "sine"})
-    with pytest.raises(BasisError, match="Unknown nonlinearity 'sine'"):
+    with pytest.raises(BasisError, match=r"Unknown nonlinearity 'sine'"):
         matrix(path)

@@ -32,7 +32,9 @@ def test_components_are_those_of_scikit_learn(size: int, n: int | None) -> None:
     found, expected = basis.encode(torch.from_numpy(rows())).numpy(), oracle.transform(rows().astype(np.float64))
     signs = np.sign((found * expected).sum(axis=0))
     np.testing.assert_allclose(found, expected * signs, atol=1e-3)
-    np.testing.assert_allclose(basis.reconstruct(torch.from_numpy(rows())), oracle.inverse_transform(expected), atol=1e-3)
+    np.testing.assert_allclose(
+        basis.reconstruct(torch.from_numpy(rows())), oracle.inverse_transform(expected), atol=1e-3
+    )
 
 
 def test_the_largest_loading_is_positive() -> None:
@@ -50,5 +52,5 @@ def test_fewer_sites_than_components_are_refused() -> None:
 def test_values_that_are_not_finite_are_refused() -> None:
     broken = rows()
     broken[3, 2] = np.nan
-    with pytest.raises(BasisError, match="no finite numbers"):
+    with pytest.raises(BasisError, match=r"no finite numbers"):
         streamed(broken, 50).components(2, "h")

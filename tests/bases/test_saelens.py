@@ -124,10 +124,10 @@ def test_folders_that_are_none(tmp_path: Path) -> None:
     with pytest.raises(BasisError, match=r"has no cfg.json.*Save the autoencoder"):
         saelens(tmp_path)
     (tmp_path / "cfg.json").write_text("{")
-    with pytest.raises(BasisError, match="'cfg.json' .* cannot be read"):
+    with pytest.raises(BasisError, match=r"'cfg.json' .* cannot be read"):
         saelens(tmp_path)
     (tmp_path / "cfg.json").write_text("[]")
-    with pytest.raises(BasisError, match="is no JSON object"):
+    with pytest.raises(BasisError, match=r"is no JSON object"):
         saelens(tmp_path)
     (tmp_path / "cfg.json").write_text("{}")
     with pytest.raises(BasisError, match=r"There is no file 'sae_weights.safetensors'"):

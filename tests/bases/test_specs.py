@@ -19,7 +19,14 @@ def test_specs_are_read(tmp_path: Path) -> None:
     save_file({"weight": np.eye(3, dtype=np.float32)}, tmp_path / "a=b.safetensors")
     given = Basis(np.eye(3, dtype=np.float32))
     found = parse_bases(
-        ["h.*=pca", "h.1=pca:4", "h.1=rotation", "h.1=rotation:7", f"h.1=matrix:{tmp_path}/a=b.safetensors", ("x", given)]
+        [
+            "h.*=pca",
+            "h.1=pca:4",
+            "h.1=rotation",
+            "h.1=rotation:7",
+            f"h.1=matrix:{tmp_path}/a=b.safetensors",
+            ("x", given),
+        ]
     )
     assert found[:4] == [("h.*", Pca()), ("h.1", Pca(4)), ("h.1", Rotation(0)), ("h.1", Rotation(7))]
     assert [spec.name for _, spec in found] == ["pca", "pca", "rotation", "rotation7", "matrix", "given"]

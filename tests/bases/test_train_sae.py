@@ -47,7 +47,7 @@ def test_the_seed_makes_it() -> None:
 
 def test_too_few_sites_and_a_k_that_makes_no_sense() -> None:
     rows, _ = planted(100)
-    with pytest.raises(BasisError, match="Got 100 sites to train on. Expected: at least 256"):
+    with pytest.raises(BasisError, match=r"Got 100 sites to train on. Expected: at least 256"):
         train_sae(rows, TRAINING)
-    with pytest.raises(BasisError, match="Got k=40 of 32 latents"):
+    with pytest.raises(BasisError, match=r"Got k=40 of 32 latents"):
         train_sae(rows, Training(n_latents=32, k=40, batch=10))

@@ -39,9 +39,9 @@ def positions_of_words(model: Any, items: list[Item], address: str) -> list[list
         name, _, side = address.partition("@")
         part = model.module.get_submodule(name)
         hook = (
-            part.register_forward_pre_hook(lambda m, args: kept.append(args[0]))
+            part.register_forward_pre_hook(lambda m, args, kept=kept: kept.append(args[0]))
             if side
-            else part.register_forward_hook(lambda m, i, o: kept.append(o[0] if isinstance(o, tuple) else o))
+            else part.register_forward_hook(lambda m, i, o, kept=kept: kept.append(o[0] if isinstance(o, tuple) else o))
         )
         with torch.no_grad():
             model.module(input_ids=torch.from_numpy(row.ids)[None])
@@ -105,15 +105,15 @@ def test_layers_stand_beside_their_source_and_the_model_stays_as_it_was(checkpoi
 
 def test_what_does_not_fit_is_refused(checkpoint: Checkpoint) -> None:
     model = load_model(str(checkpoint("bert")))
-    with pytest.raises(BasisError, match="reads 16 values, but layer 'encoder.layer.1.intermediate' has 24 units"):
+    with pytest.raises(BasisError, match=r"reads 16 values, but layer 'encoder.layer.1.intermediate' has 24 units"):
         with_bases(model, {"encoder.layer.1.intermediate~a": drawn(1)})
     with pytest.raises(UnknownLayerError, match=r"Layer 'encoder.layer.9' not in bert. Closest: "):
         with_bases(model, {"encoder.layer.9~a": drawn(1)})
-    with pytest.raises(UnknownLayerError, match="Expected: LAYER~NAME"):
+    with pytest.raises(UnknownLayerError, match=r"Expected: LAYER~NAME"):
         with_bases(model, {SOURCE: drawn(1)})
 
     class Foreign:
         name = "x"
 
-    with pytest.raises(ModelError, match="x is a Foreign, on whose layers there can be no bases"):
+    with pytest.raises(ModelError, match=r"x is a Foreign, on whose layers there can be no bases"):
         with_bases(Foreign(), {NAMES[0]: drawn(1)})  # type: ignore[arg-type]

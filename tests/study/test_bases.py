@@ -1,4 +1,4 @@
-"""Bases in a study: fitted on half A alone, kept for resuming and in the atlas, and no bit owed to budgets or workers."""
+"""Bases in a study: fitted on half A alone, kept for resuming and in the atlas; budgets and workers change no bit."""
 
 from __future__ import annotations
 
@@ -169,7 +169,9 @@ def test_a_killed_run_does_not_fit_again(corpus: str, tmp_path: Path, monkeypatc
     again = make_run(load_model(SPEC), corpus, tmp_path / "atlas", settings, lambda what, *_: said.append(what))
     atlas = again.finish()
     assert "fitting bases (trained)" not in said
-    whole = unitscope.map(SPEC, corpus, out=tmp_path / "whole", bases=["mix=pca:4"], concepts=["upos"], measures=["auroc"])
+    whole = unitscope.map(
+        SPEC, corpus, out=tmp_path / "whole", bases=["mix=pca:4"], concepts=["upos"], measures=["auroc"]
+    )
     assert contents(atlas.path) == contents(whole.path)
 
 
@@ -182,9 +184,9 @@ def test_which_layers_are_mapped(corpus: str, tmp_path: Path) -> None:
     assert layers(bases=["mix=pca"], layers=["mix~*"]) == ["mix~pca"]
     assert layers(bases=["mix=pca"], layers=["embed"]) == ["embed", "mix~pca"]
     assert layers(bases=["[mo]*=pca:3", "mix=pca:4"]) == ["mix", "mix~pca", "mix~pca-2", "out", "out~pca"]
-    with pytest.raises(UnknownLayerError, match="Layer 'mx' not in"):
+    with pytest.raises(UnknownLayerError, match=r"Layer 'mx' not in"):
         layers(bases=["mx=pca"])
-    with pytest.raises(UnknownLayerError, match="Layer 'mix~rotation' not in"):
+    with pytest.raises(UnknownLayerError, match=r"Layer 'mix~rotation' not in"):
         layers(bases=["mix=pca"], layers=["mix~rotation"])
 
 
@@ -194,7 +196,10 @@ def test_keys_differ_with_the_basis(corpus: str, tmp_path: Path) -> None:
 
     one = Basis(np.eye(12, dtype=np.float32))
     other = Basis(np.eye(12, dtype=np.float32), nonlinearity="relu")
-    keys = [key(basis) for basis in ("mix=pca", "mix=pca:3", "mix=rotation:1", "mix=rotation:2", ("mix", one), ("mix", other))]
+    keys = [
+        key(basis)
+        for basis in ("mix=pca", "mix=pca:3", "mix=rotation:1", "mix=rotation:2", ("mix", one), ("mix", other))
+    ]
     assert len(set(keys)) == len(keys)
     assert key(("mix", Basis(np.eye(12, dtype=np.float32)))) == keys[4]
 
@@ -224,6 +229,6 @@ def test_errors_come_before_anything_runs(corpus: str, files: Path, tmp_path: Pa
     ):
         with pytest.raises(BasisError, match=message):
             unitscope.map(SPEC, corpus, out=tmp_path / "none", bases=bases, **SETTINGS)
-    with pytest.raises(BasisError, match="sites to fit 12 principal components of 'mix' on"):
-        few = {**SETTINGS, "concepts": ["upos@2"]}
+    few = {**SETTINGS, "concepts": ["upos@2"]}
+    with pytest.raises(BasisError, match=r"sites to fit 12 principal components of 'mix' on"):
         unitscope.map(SPEC, corpus, out=tmp_path / "few", bases=["mix=pca"], max_items=4, **few)
