@@ -301,7 +301,7 @@ def standard_units(basis: Basis, values: NDArray[np.float32]) -> NDArray[np.floa
 
 def greatest_correlation(units: NDArray[np.float32], others: NDArray[np.float32]) -> float:
     """Mean over units of the greatest absolute correlation with any of the others; both as by `standard_units`."""
-    return float(np.abs(units.T @ others).max(axis=1).mean())
+    return float(np.minimum(np.abs(units.T @ others).max(axis=1), 1).mean())
 
 
 def _write(folder: Path, found: Sequence[Standing], settings: Contest, atlases: Sequence[Atlas]) -> None:
