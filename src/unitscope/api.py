@@ -10,11 +10,13 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from fnmatch import fnmatchcase
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
 
 from unitscope.atlas import Atlas
+from unitscope.bases.specs import MARK, BasisSpec, Request, parse_bases
 from unitscope.concepts import parse_sources
 from unitscope.concepts.base import ConceptSource
 from unitscope.corpora import load_corpus
@@ -22,6 +24,7 @@ from unitscope.corpora.base import Corpus
 from unitscope.errors import ConceptError, ModelError, PlanError, closest
 from unitscope.measures import parse_measures
 from unitscope.models.base import Layer, LongItems, Model, Resampling
+from unitscope.study.bases import basis_layers
 from unitscope.study.plan import BASELINES, Budget, Plan, Study
 from unitscope.study.run import Progress, Run, silent
 from unitscope.study.writes import lens_of
@@ -39,15 +42,16 @@ class Settings:
 
     `layers`, `concepts` and `measures` are patterns and specs as on the command line; empty means the defaults:
     hidden states and feed-forward neurons; the annotation the corpus has, frequent words, position and covariates;
-    every measure. `memory` and `disk` are bytes. `columns` says which column of a table is what. `lens` adds the tokens
-    that units write, where the model has an output embedding; `attribution` what they add to the logit of the token
-    that comes next.
+    every measure. `bases` are specs as on the command line, or pairs of a layer (or glob) and a basis object. `memory`
+    and `disk` are bytes. `columns` says which column of a table is what. `lens` adds the tokens that units write, where
+    the model has an output embedding; `attribution` what they add to the logit of the token that comes next.
     """
 
     layers: Sequence[str] = ()
     concepts: Sequence[str] = ()
     measures: Sequence[str] = ("all",)
     baselines: Sequence[str] = ()
+    bases: Sequence[str | Request] = ()
     resample: Resampling = "last"
     long_items: LongItems = "window"
     batch_size: int = 32
@@ -66,7 +70,7 @@ class Settings:
     sources: Sequence[ConceptSource] = field(default=())
 
     def __post_init__(self) -> None:
-        for name in ("layers", "concepts", "measures", "baselines", "columns"):
+        for name in ("layers", "concepts", "measures", "baselines", "columns", "bases"):
             if isinstance(getattr(self, name), str):
                 raise PlanError(f"Got {name}='{getattr(self, name)}'.", expected=f"a list, as {name}=['...']")
         for baseline in self.baselines:
@@ -126,12 +130,13 @@ def make_run(
     sources = [*parse_sources(concepts, read, settings.sources), *settings.sources]
     measures = parse_measures(settings.measures)
     loaded = load_model(model, device=settings.device, threads=settings.threads) if isinstance(model, str) else model
+    layers, bases = _layers(loaded, settings.layers, parse_bases(settings.bases))
     study = Study(
         model=loaded.name,
         weight_hash=loaded.weight_hash,
         corpus=read.name,
         corpus_hash=read.fingerprint(),
-        layers=tuple(_layers(loaded, settings.layers)),
+        layers=tuple(layers),
         concepts=tuple(_description(source) for source in sources),
         measures=tuple(_spec(measure) for measure in measures),
         baselines=tuple(name for name in BASELINES if name in settings.baselines),
@@ -160,6 +165,7 @@ def make_run(
         workers=workers,
         budget=Budget(settings.memory, settings.disk),
         model_bytes=_bytes(loaded),
+        bases=bases,
         progress=progress,
     )
 
@@ -188,7 +194,24 @@ def default_concepts(corpus: Corpus) -> list[str]:
     return [*annotation, "words:40", "position", "covariates"]
 
 
-def _layers(model: Model, patterns: Sequence[str]) -> list[Layer]:
+def _layers(
+    model: Model, patterns: Sequence[str], requests: Sequence[Request]
+) -> tuple[list[Layer], dict[str, BasisSpec]]:
+    """Layers of a study in order of execution, and the bases by the layer they make.
+
+    Layers of bases are always mapped; beside them those that `patterns` name, or the ones that the bases are on where
+    there are no patterns. A pattern that only matches layers of bases adds nothing.
+    """
+    if not requests:
+        return _plain_layers(model, patterns), {}
+    sources, made, specs = basis_layers(model, requests)
+    known = [layer.address for layer in made]
+    plain = [each for each in patterns if not (MARK in each and any(fnmatchcase(at, each) for at in known))]
+    chosen = model.resolve(plain) if plain else ([] if patterns else sources)
+    return sorted([*chosen, *made], key=lambda layer: (layer.order, layer.address)), specs
+
+
+def _plain_layers(model: Model, patterns: Sequence[str]) -> list[Layer]:
     if patterns:
         return model.resolve(patterns)
     chosen = [layer for layer in model.layers() if layer.role in DEFAULT_ROLES]

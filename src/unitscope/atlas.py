@@ -17,10 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unitscope.errors import StoreError, closest
-from unitscope.store import ArrayFile, read_json, sha256_of, writing
+from unitscope.store import ArrayFile, read_arrays, read_json, sha256_of, writing
 
 if TYPE_CHECKING:
     import pyarrow
+
+    from unitscope.bases.base import Basis
 
 SCHEMA = 2
 KINDS = ("contextual", "lexical", "positional")
@@ -29,7 +31,7 @@ ROWS_IN_GROUP = 16_384
 """Rows of a table that are read together: few enough that one unit's clips are found without reading all."""
 MANIFEST, CHECKSUMS, RUN = "manifest.json", "checksums.json", "run.json"
 TABLES = ("units", "tests", "matches", "concepts", "clips", "items")
-OPTIONAL = ("writes", "attributions")
+OPTIONAL = ("writes", "attributions", "unit_names")
 """Tables that an atlas need not have."""
 Row = dict[str, Any]
 
@@ -143,6 +145,37 @@ class Atlas:
             self._known_layer(layer)
         where = " and ".join(conditions)
         return self.sql(f"select * from matches where {where} order by score desc, layer, unit", parameters)
+
+    def names(self, layer: str) -> dict[int, str]:
+        """Names of a layer's units, for layers whose units have names (attention mass); else empty."""
+        self._known_layer(layer)
+        if "unit_names.parquet" not in self._checksums:
+            return {}
+        rows = self.sql("select unit, name from unit_names where layer = ? order by unit", [layer])
+        return {row["unit"]: row["name"] for row in rows}
+
+    def basis(self, layer: str) -> Basis:
+        """The basis that a layer's units are of: fitted ones are kept in the atlas, rotations are drawn again.
+
+        Raises StoreError for a layer of the model's own, and for a basis that was given as a file.
+        """
+        from unitscope.bases.base import Basis
+        from unitscope.bases.rotation import rotation
+
+        self._known_layer(layer)
+        described = next(each for each in self.manifest["study"]["layers"] if each["address"] == layer)
+        kind, _, argument = str(described.get("basis", "")).partition(":")
+        if kind == "rotation":
+            return rotation(described["width"], int(argument), layer.rpartition("~")[0])
+        name = f"bases/{layer}.safetensors"
+        if name not in self._checksums:
+            raise StoreError(
+                f"This atlas does not hold the basis of layer '{layer}'.",
+                expected="a layer of principal components or a rotation",
+                fix="Load a given basis from its own file: see unitscope.bases.",
+            )
+        self._check(name)
+        return Basis.load(*read_arrays(self.path / name))
 
     def concepts(self) -> list[Row]:
         """Rows of the concepts table."""

@@ -26,7 +26,8 @@ from numpy.typing import NDArray
 from unitscope.atlas import MANIFEST, RUN, Atlas, Row, write_arrow, write_table
 from unitscope.errors import StoreError
 from unitscope.measures import parse_measures
-from unitscope.store import ArrayFile, cannot_write, read_json, write_arrays, write_json
+from unitscope.store import ArrayFile, cannot_write, read_arrays, read_json, write_arrays, write_json
+from unitscope.study.bases import FOLDER, write_names
 from unitscope.study.plan import Study
 from unitscope.study.verdicts import VERDICTS, Evidence, Table, conclude, table_name, write_manifest
 
@@ -46,7 +47,9 @@ def merge(atlases: Sequence[str | Path], out: str | Path) -> Atlas:
     for atlas, study in zip(opened[1:], studies[1:], strict=True):
         _check_same(opened[0], studies[0], atlas, study)
     homes = _homes(opened, studies)
-    layers = sorted((layer for study in studies for layer in study.layers), key=lambda layer: layer.order)
+    layers = sorted(
+        (layer for study in studies for layer in study.layers), key=lambda layer: (layer.order, layer.address)
+    )
     merged = _Merge(replace(studies[0], layers=tuple(layers)), opened, homes)
     target = Path(out)
     if _done(target, merged.study):
@@ -121,6 +124,8 @@ class _Merge:
         write_table(folder / "concepts.parquet", self.concepts())
         for measure in measures:
             self.scores(measure.key, folder / "scores" / f"{measure.key}.safetensors")
+        write_names(self.study, folder)
+        self.bases(folder)
         grids = {grid: notes for atlas in self.atlases for grid, notes in atlas.manifest["grids"].items()}
         notes = {
             "items": self.atlases[0].manifest["notes"]["items"],
@@ -130,6 +135,13 @@ class _Merge:
             "writes": self.atlases[0].manifest["notes"]["writes"],
         }
         write_manifest(self.study, measures, grids, summary, notes, folder)
+
+    def bases(self, folder: Path) -> None:
+        """Bases that were fitted."""
+        for layer in self.study.layers:
+            name = f"{FOLDER}/{layer.address}.safetensors"
+            if (self.homes[layer.address].path / name).exists():
+                write_arrays(folder / name, *read_arrays(self.homes[layer.address].path / name))
 
     def evidence(self, variant: str) -> Evidence:
         """What the units of all layers say on their own."""

@@ -45,6 +45,13 @@ class MapOptions:
         list[str],
         typer.Option(metavar="NAME", help=f"Also map an untrained copy or a rotation: untrained, rotation. {_REPEAT}"),
     ] = field(default_factory=list)
+    basis: Annotated[
+        list[str],
+        typer.Option(
+            metavar="GLOB=KIND",
+            help="Also map a basis on layers: GLOB=pca:64, rotation:SEED, matrix:FILE, sae:FOLDER. Repeatable.",
+        ),
+    ] = field(default_factory=list)
     resample: Annotated[str, typer.Option(help="A word's value over its subwords: last, first, mean, max.")] = "last"
     long: Annotated[str, typer.Option(help="Items the model cannot take whole: window or truncate.")] = "window"
     batch_size: Annotated[int, typer.Option(help="Most items in one forward.")] = 32
@@ -80,6 +87,7 @@ class MapOptions:
             "measures": split_measures(self.measures) or ("all",),
             "baselines": split_names(self.baseline),
             "columns": split_names(self.columns),
+            "bases": tuple(self.basis),
             "long_items": self.long,
             "memory": parse_bytes(self.memory, "--memory"),
             "disk": parse_bytes(self.disk, "--disk"),

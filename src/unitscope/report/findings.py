@@ -22,7 +22,7 @@ _BY_KIND = ", ".join(f"count(*) filter (where kind = '{kind}') as {kind}" for ki
 def best_supported(
     atlas: Atlas, *, kind: str | None = None, layer: str | None = None, concept: str | None = None, top: int = 10
 ) -> list[Row]:
-    """Reported matches by what is left of them at worst, with the unit's `share_form` and `words`.
+    """Reported matches by what is left of them at worst, with the unit's `share_form`, `name` and `words`.
 
     The words are those it is highest at, or lowest where it falls on the concept.
 
@@ -51,7 +51,15 @@ def best_supported(
         sign: _examples(atlas, [row for row in rows if row["sign"] == sign], kind)
         for sign, kind in ((1, "top"), (-1, "low"))
     }
-    return [{**row, "words": examples[row["sign"]].get((row["layer"], row["unit"]), [])} for row in rows]
+    names = {layer: atlas.names(layer) for layer in {row["layer"] for row in rows}}
+    return [
+        {
+            **row,
+            "name": names[row["layer"]].get(row["unit"], ""),
+            "words": examples[row["sign"]].get((row["layer"], row["unit"]), []),
+        }
+        for row in rows
+    ]
 
 
 def _examples(atlas: Atlas, rows: Sequence[Row], kind: str) -> dict[tuple[str, int], list[str]]:
@@ -195,6 +203,7 @@ def unit_view(atlas: Atlas, address: str) -> Row:
     return {
         "address": record.address,
         "role": described["role"],
+        "name": atlas.names(layer).get(unit, ""),
         **record.row,
         "matches": list(record.matches),
         "tests": tested,

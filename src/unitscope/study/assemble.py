@@ -16,6 +16,7 @@ from unitscope.atlas import write_arrow, write_table
 from unitscope.measures.base import Measure
 from unitscope.stats.passport import PARTS
 from unitscope.store import ArrayFile, read_arrays, write_arrays
+from unitscope.study.bases import write_names
 from unitscope.study.clips import clip_table, item_table
 from unitscope.study.frame import Frame
 from unitscope.study.plan import N_CANDIDATES, Slice, Study
@@ -73,6 +74,7 @@ def write_atlas(
     summary = conclude(study, measures, evidence, smallest, folder)
     write_table(folder / "concepts.parquet", concept_table(frames))
     _write_scores(study, measures, frames, blocks["trained"], folder)
+    write_names(study, folder)
     grids = {name: _grid_notes(frame) for name, frame in frames.items()}
     write_manifest(study, measures, grids, summary, notes, folder)
 

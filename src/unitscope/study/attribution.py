@@ -101,8 +101,8 @@ def positions(
     from unitscope.models.capture import read_layers
     from unitscope.models.passes import Pass
 
-    taps = [model._tap(address) for address in (*addresses, f"{read.norm}@in")]
-    job = Pass(model, items, taps[-1:], "last", {})
+    taps = [model.tap(address) for address in (*addresses, f"{read.norm}@in")]
+    job = Pass(model, items, taps[-1:], "last", {}, {})
     for batch in job.batches(batch_size, "truncate"):
         fed = model.feed.collate({"source": [piece.parts["source"].row for piece in batch]})
         args, kwargs = model.moved(fed)

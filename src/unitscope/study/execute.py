@@ -20,6 +20,7 @@ from unitscope.runners.base import Job
 from unitscope.stats.view import Columns, View
 from unitscope.store import ArrayFile, read_sealed, write_arrays, write_sealed
 from unitscope.study import sitepass, unitpass
+from unitscope.study.bases import with_study_bases
 from unitscope.study.candidates import Association, choose
 from unitscope.study.clipsites import Clipping
 from unitscope.study.frame import Frame, load_frame
@@ -39,6 +40,7 @@ class Executor:
     measures: Sequence[Measure] = ()
     _frames: dict[str, Frame] = field(default_factory=dict)
     _variants: dict[str, Model] = field(default_factory=dict)
+    _extended: dict[str, Model] = field(default_factory=dict)
 
     @classmethod
     def open(cls, folder: Path) -> Executor:
@@ -69,12 +71,14 @@ class Executor:
         """Result file of a layer's check of resampling."""
         return self.folder / "blocks" / "check" / f"{layer:03d}.safetensors"
 
+    def valid_path(self, grid: str) -> Path:
+        """File that says which sites of a grid the model has positions for."""
+        return self.folder / f"valid-{grid}.safetensors"
+
     def frame(self, grid: str) -> Frame:
         """Frame of a grid; which sites are valid is saved once, since the spool is temporary."""
         if grid not in self._frames:
-            self._frames[grid] = load_frame(
-                self.prepared, grid, [self.folder / f"valid-{grid}.safetensors"], self.study.seed
-            )
+            self._frames[grid] = load_frame(self.prepared, grid, [self.valid_path(grid)], self.study.seed)
         return self._frames[grid]
 
     def keep(self, number: int) -> None:
@@ -107,7 +111,7 @@ class Executor:
         return self.folder / "counts.json"
 
     def _kept(self, number: int) -> list[Path]:
-        valid = [self.folder / f"valid-{grid}.safetensors" for grid in sorted(self._grids(self.rounds[number]))]
+        valid = [self.valid_path(grid) for grid in sorted(self._grids(self.rounds[number]))]
         return [self._counts, *valid] if number == 0 else valid
 
     def _grids(self, part: Sequence[Slice]) -> set[str]:
@@ -141,6 +145,14 @@ class Executor:
         return {}
 
     def _model(self, variant: str) -> Model:
+        """The variant's model, with the layers of the study's bases."""
+        own = "untrained" if variant == "untrained" else "trained"
+        if own not in self._extended:
+            self._extended[own] = with_study_bases(self.bare_model(variant), self.study, self.folder, variant)
+        return self._extended[own]
+
+    def bare_model(self, variant: str) -> Model:
+        """The variant's model with its own layers only."""
         if self.model is None:
             from unitscope.models import load_model
 

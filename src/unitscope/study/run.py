@@ -10,7 +10,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unitscope.atlas import MANIFEST, RUN, Atlas
+from unitscope.bases.specs import BasisSpec
 from unitscope.concepts.base import ConceptSource
 from unitscope.corpora.base import Corpus
 from unitscope.errors import StoreError
@@ -30,6 +31,7 @@ from unitscope.runners.serial import SerialRunner
 from unitscope.store import ArrayFile, cannot_write, read_json, read_sealed, write_json, write_sealed
 from unitscope.study.assemble import write_atlas
 from unitscope.study.attribution import run_attribution
+from unitscope.study.bases import fit, save_given, write_fitted
 from unitscope.study.claim import claimed, clear
 from unitscope.study.execute import Executor, resampling_changes
 from unitscope.study.plan import Budget, Plan, Slice, Study, blocks_of, make_plan
@@ -57,6 +59,7 @@ class Run:
     workers: int = 1
     budget: Budget = field(default_factory=Budget)
     model_bytes: int = 0
+    bases: Mapping[str, BasisSpec] = field(default_factory=dict)
     progress: Progress = silent
     announce: Callable[[Plan], None] = field(default=lambda plan: None)
     """Called with the plan when the corpus has been read and the long part begins."""
@@ -127,6 +130,7 @@ class Run:
         plan = self.plan(prepared.n_items, n_sites)
         self.announce(plan)
         executor = self._executor(plan)
+        self._prepare_bases(executor)
         runner: Runner = SerialRunner(executor.execute)
         if plan.n_workers > 1:
             runner = ProcessRunner(plan.n_workers, self.study.threads)
@@ -182,6 +186,15 @@ class Run:
         executor.model = self.model
         return executor
 
+    def _prepare_bases(self, executor: Executor) -> None:
+        """Make the bases that the study's layers are on, and fit those that must be."""
+        if not any(layer.basis for layer in self.study.layers):
+            return
+        save_given(self.study, self.bases, self.model, self.work)
+        for variant in self.study.variants:
+            label = f"fitting bases ({variant})"
+            fit(executor, self.bases, variant, lambda n, of, label=label: self.progress(label, n, of))  # type: ignore[misc]
+
     def _passes(self, executor: Executor, runner: Runner) -> Counter[str]:
         """All site and unit passes. A round's spool is deleted once its blocks are there."""
         for variant in self.study.variants:
@@ -228,6 +241,7 @@ class Run:
         if self.study.lens:
             write_writes(self.study, self.model, self._writes, self._attributed, prepared.n_shards, folder)
         notes["corpus"] = prepared.corpus_notes
+        write_fitted(self.study, self.work, folder)
         write_atlas(self.study, executor.measures, frames, prepared, blocks, notes, folder)
         self.progress("writing the atlas", 1, 1)
 

@@ -17,6 +17,7 @@ from unitscope.arrays import halves_scale
 from unitscope.models.base import Layer, Model, Resampling
 from unitscope.sites import Item
 from unitscope.store import write_arrays
+from unitscope.study.bases import parts_wanted
 from unitscope.study.plan import SAMPLED_UNITS, Slice, Study
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ def run_shard(
     layers = [study.layers[s.layer] for s in part]
     sampled = {s.layer: sampled_units(study, s.layer) for s in part} if variant == "trained" else {}
     also = {study.layers[index].address: units for index, units in sampled.items()}
+    only = parts_wanted(study, part, variant)
     captured = model.run(
         items,
         layers,
@@ -78,6 +80,7 @@ def run_shard(
         batch_size=study.batch_size,
         long_items=study.long_items,
         also={other_resampling(study): also} if also else None,
+        **({"only": only} if only else {}),
     )
     arrays: dict[str, NDArray[Any]] = {f"valid.{grid}": valid for grid, valid in captured.valid.items()}
     turned: dict[int, torch.Tensor] = {}
@@ -87,7 +90,7 @@ def run_shard(
             if s.layer not in turned:
                 turned = {s.layer: _rotate(values, layer, study.seed)}
             values = turned[s.layer]
-        halves, scale = _rounded(values[:, s.start : s.stop])
+        halves, scale = _rounded(values if layer.address in only else values[:, s.start : s.stop])
         arrays[spool_name(s)], arrays[f"{spool_name(s)}.scale"] = halves, scale
         if s.start == 0 and s.layer in sampled:
             halves, scale = _rounded(captured.values[f"{layer.address}|{other_resampling(study)}"])
