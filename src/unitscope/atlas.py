@@ -26,6 +26,8 @@ SCHEMA = 1
 KINDS = ("contextual", "lexical", "positional")
 MANIFEST, CHECKSUMS, RUN = "manifest.json", "checksums.json", "run.json"
 TABLES = ("units", "tests", "matches", "concepts", "clips", "clips_low")
+OPTIONAL = ("formulas", "ladder")
+"""Tables that are there where they were asked for."""
 Row = dict[str, Any]
 
 
@@ -87,12 +89,14 @@ class Atlas:
     def sql(self, query: str, parameters: Sequence[Any] = ()) -> list[Row]:
         """Rows of a DuckDB query over the views `units`, `tests`, `matches`, `concepts`, `clips`, `clips_low`.
 
+        Where the atlas has them, `formulas` and `ladder` are views too.
+
         Raises StoreError when the query makes no sense.
         """
         import duckdb
 
         with duckdb.connect() as connection:
-            for name in TABLES:
+            for name in (*TABLES, *(name for name in OPTIONAL if self.has(name))):
                 self._check(f"{name}.parquet")
                 source = _literal(self.path / f"{name}.parquet")
                 connection.execute(f"create view {name} as from read_parquet({source}, hive_partitioning = false)")
@@ -104,6 +108,10 @@ class Atlas:
                 return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
             except duckdb.Error as error:
                 raise StoreError(f"The query failed: {error}", fix="See `unitscope show --help`.") from error
+
+    def has(self, name: str) -> bool:
+        """Whether the atlas has a table of this name."""
+        return f"{name}.parquet" in self._checksums
 
     def units(self, layer: str | None = None) -> list[Row]:
         """Rows of the units table, of one layer or all."""

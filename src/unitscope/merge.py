@@ -26,6 +26,7 @@ from unitscope.atlas import MANIFEST, RUN, Atlas, Row, write_table
 from unitscope.errors import StoreError
 from unitscope.measures import parse_measures
 from unitscope.store import ArrayFile, cannot_write, read_json, write_arrays, write_json
+from unitscope.study.formulas import with_q
 from unitscope.study.plan import Study
 from unitscope.study.verdicts import VERDICTS, Evidence, Table, conclude, table_name, write_manifest
 
@@ -113,6 +114,10 @@ class _Merge:
         summary = conclude(self.study, measures, evidence, smallest, folder)
         for end in ("clips", "clips_low"):
             write_table(folder / f"{end}.parquet", self.by_layer(end))
+        if self.study.ladder:
+            write_table(folder / "ladder.parquet", self.by_layer("ladder"))
+        for name in [table_name(variant, "formulas") for variant in self.study.variants] if self.study.formulas else []:
+            write_table(folder / f"{name}.parquet", with_q(self.by_layer(name)))
         write_table(folder / "concepts.parquet", self.concepts())
         for measure in measures:
             self.scores(measure.key, folder / "scores" / f"{measure.key}.safetensors")

@@ -54,11 +54,18 @@ class Strata:
 
 @dataclass(frozen=True)
 class Within:
-    """Effect in [0, 1] and two-null one-sided p for a positive direction, each [U]; NaN and 1 if too few sites."""
+    """Effect in [0, 1] and two-null one-sided p for a positive direction, each [U]; NaN and 1 if too few sites.
+
+    `error` is the effect's over blocks, `n_effective` how many equal blocks carry the concept, `n` its sites in strata
+    that hold both labels.
+    """
 
     effect: NDArray[np.float64]
     p_upper: NDArray[np.float64]
     p_lower: NDArray[np.float64]
+    error: NDArray[np.float64]
+    n_effective: NDArray[np.float64]
+    n: NDArray[np.float64]
 
 
 @kernel
@@ -158,7 +165,8 @@ def within(keys: Keys, strata: Strata, code: NDArray[np.uint8] | None = None, n_
     n_units = keys.shape[0]
     if not strata.enough:
         nothing = np.full(n_units, np.nan)
-        return Within(nothing, np.ones(n_units), np.ones(n_units))
+        n = np.full(n_units, float(strata.mask.sum()))
+        return Within(nothing, np.ones(n_units), np.ones(n_units), nothing, np.zeros(n_units), n)
     if code is None:
         code = np.zeros(keys.shape, np.uint8)
     order = kernels.descending(keys, np.sort(keys, axis=1))
@@ -169,7 +177,8 @@ def within(keys: Keys, strata: Strata, code: NDArray[np.uint8] | None = None, n_
     z = np.where(found[:, 1] > 0, gap / np.sqrt(np.where(found[:, 1] > 0, found[:, 1], 1.0)), 0.0)
     n_effective = np.maximum(found[:, 3], 1.0)
     p = [np.maximum(ndtr(-sign * z), robust_p(sign * gap, found[:, 2], n_effective)) for sign in (1, -1)]
-    return Within(np.where(enough, effect, np.nan), *(np.where(enough, each, 1.0) for each in p))
+    upper, lower = (np.where(enough, each, 1.0) for each in p)
+    return Within(np.where(enough, effect, np.nan), upper, lower, found[:, 2], found[:, 3], found[:, 4])
 
 
 def robust_p(

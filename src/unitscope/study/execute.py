@@ -67,6 +67,11 @@ class Executor:
         """Result file of a layer's check of resampling."""
         return self.folder / "blocks" / "check" / f"{layer:03d}.safetensors"
 
+    @property
+    def pairs(self) -> Path:
+        """Result file of the minimal pairs."""
+        return self.folder / "pairs.safetensors"
+
     def frame(self, grid: str) -> Frame:
         """Frame of a grid; which sites are valid is saved once, since the spool is temporary."""
         if grid not in self._frames:
@@ -133,7 +138,8 @@ class Executor:
             return {}
         block = blocks_of(part)[task]
         frame = self.frame(self.study.layers[block.layer].grid)
-        unitpass.run_block(frame, self.measures, block, part, spool, self.block(job.variant, block))
+        extras = unitpass.Extras(self.study.formulas, self.study.ladder and job.variant == "trained")
+        unitpass.run_block(frame, self.measures, block, part, spool, self.block(job.variant, block), extras)
         return {}
 
     def _model(self, variant: str) -> Model:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from unitscope.concepts.table import ConceptTable
 from unitscope.errors import PlanError
 from unitscope.stats.controls import Controls, WithinForm
+from unitscope.stats.formulas import Masks
 from unitscope.stats.halves import Halves, split
 from unitscope.stats.intervals import BlockPairs
 from unitscope.stats.passport import Passports
@@ -78,6 +79,11 @@ class Universe:
     def columns_b(self) -> Columns:
         """Concepts over the sites of half B."""
         return self.columns.at(self.halves.b)
+
+    @cached_property
+    def masks_a(self) -> Masks:
+        """Concepts over half A as bits, for the search of formulas."""
+        return Masks.of(self.columns_a)
 
     @cached_property
     def block_b(self) -> NDArray[np.int32]:

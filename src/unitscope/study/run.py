@@ -30,6 +30,7 @@ from unitscope.store import ArrayFile, cannot_write, read_json, read_sealed, wri
 from unitscope.study.assemble import write_atlas
 from unitscope.study.claim import claimed, clear
 from unitscope.study.execute import Executor, resampling_changes
+from unitscope.study.minimal_pairs import PairResults, make_pairs, run_pairs
 from unitscope.study.plan import Budget, Plan, Slice, Study, blocks_of, make_plan
 from unitscope.study.prepare import Prepared, prepare
 
@@ -192,6 +193,13 @@ class Run:
         self.progress(label, 0, len(tasks))
         runner.run(job, tasks, self.work, tick)
 
+    def _pairs(self, executor: Executor) -> PairResults:
+        """Run the minimal pairs, once."""
+        if not executor.pairs.exists():
+            self.progress("running minimal pairs", 0, 1)
+            run_pairs(self.model, self.study, make_pairs(self.sources, self.study.seed), executor.pairs)
+        return PairResults.read(executor.pairs)
+
     def _assemble(self, executor: Executor, prepared: Prepared, counts: Counter[str]) -> None:
         self.progress("writing the atlas", 0, 1)
         folder = self.work / "atlas"
@@ -203,7 +211,8 @@ class Run:
         frames = {grid: executor.frame(grid) for grid in prepared.grids}
         first = {layer: _first_concepts(blocks["trained"], layer) for layer in range(len(self.study.layers))}
         notes = {"items": prepared.n_items, "counts": dict(counts), "resampling": resampling_changes(executor, first)}
-        write_atlas(self.study, executor.measures, frames, prepared, blocks, notes, folder)
+        pairs = self._pairs(executor) if self.study.pairs else None
+        write_atlas(self.study, executor.measures, frames, prepared, blocks, notes, folder, pairs)
         self.progress("writing the atlas", 1, 1)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,9 @@ from unitscope.stats.strata import Strata, within
 from unitscope.stats.view import Columns, View
 from unitscope.store import CRC_ROWS, ArrayFile, write_arrays
 from unitscope.study.candidates import Association, Candidates, association, choose, partial_strength
+from unitscope.study.formulas import formulas
 from unitscope.study.frame import Frame, Universe, place_of
+from unitscope.study.ladder import word_types
 from unitscope.study.plan import N_CANDIDATES, Slice
 from unitscope.study.sitepass import spool_name
 
@@ -40,8 +43,22 @@ STATUS = ("live", "dead", "constant", "nan")
 Arrays = dict[str, NDArray[Any]]
 
 
+@dataclass(frozen=True)
+class Extras:
+    """What is asked for beyond the usual: most concepts in a formula (0: no formulas), and the ladder."""
+
+    formulas: int = 0
+    ladder: bool = False
+
+
 def run_block(
-    frame: Frame, measures: Sequence[Measure], part: Slice, slices: Sequence[Slice], spool: Sequence[Path], path: Path
+    frame: Frame,
+    measures: Sequence[Measure],
+    part: Slice,
+    slices: Sequence[Slice],
+    spool: Sequence[Path],
+    path: Path,
+    extras: Extras = Extras(),  # noqa: B008 - frozen
 ) -> None:
     """Score one block of units and write its arrays."""
     home = next(s for s in slices if s.layer == part.layer and s.start <= part.start < s.stop)
@@ -52,7 +69,7 @@ def run_block(
     for start in range(part.start, part.stop, step):
         stop = min(start + step, part.stop)
         keys, scale = read_keys(files, spool_name(home), start - home.start, stop - home.start, frame.valid)
-        done.append(score(frame, measures, keys, scale))
+        done.append(score(frame, measures, keys, scale, extras))
     arrays = {name: np.concatenate([each[name] for each in done]) for name in done[0]}
     write_arrays(path, arrays, {"layer": part.layer, "start": part.start, "stop": part.stop})
 
@@ -97,7 +114,13 @@ def _status(keys: Keys) -> NDArray[np.int8]:
     return found
 
 
-def score(frame: Frame, measures: Sequence[Measure], keys: Keys, scale: NDArray[np.float32]) -> Arrays:
+def score(
+    frame: Frame,
+    measures: Sequence[Measure],
+    keys: Keys,
+    scale: NDArray[np.float32],
+    extras: Extras = Extras(),  # noqa: B008 - frozen
+) -> Arrays:
     """Everything about a chunk of units, by name; each array's first axis is U."""
     n_units, n_concepts = len(keys), frame.table.n_concepts
     status = _status(keys)
@@ -129,6 +152,10 @@ def score(frame: Frame, measures: Sequence[Measure], keys: Keys, scale: NDArray[
     candidates = candidates.without(found["status"] >= CONSTANT)
     found |= {"concept": candidates.concept, "sign": candidates.sign, "auroc_a": candidates.auroc}
     found |= _tested(frame, measures, views_b, candidates)
+    if extras.formulas:
+        found |= formulas(frame, keys, views_b, candidates, extras.formulas)
+    if extras.ladder:
+        found |= word_types(frame, views_b, candidates, N_REPORTED)
     if "passport" not in found:
         found["passport"] = frame.passports.of(keys, key_table()).astype(np.float32)
     found["passport"][found["status"] >= CONSTANT] = np.nan
@@ -214,6 +241,7 @@ def _tested(frame: Frame, measures: Sequence[Measure], views: Sequence[View], ca
     n_units, shape = len(candidates.concept), (len(candidates.concept), N_REPORTED)
     nothing = np.full(shape, np.nan)
     pairs = {name: nothing.copy() for name in ("p", "auroc", "low", "high", "form", "form_p", "place", "place_p")}
+    spread = {name: nothing.copy() for name in ("form_error", "form_blocks", "form_n")}
     held_out = {measure.key: np.full(n_units, np.nan, np.float32) for measure in measures}
     limits = {f"{measure.key}.{kind}": np.full(n_units, np.nan, np.float32) for measure in measures for kind in _KINDS}
     places = place_of(frame)
@@ -244,11 +272,14 @@ def _tested(frame: Frame, measures: Sequence[Measure], views: Sequence[View], ca
                 effect = within(kernels.gather(keys[units], strata.sites), strata, code, N_CODES)
                 pairs[name][units, slots] = np.where(signs > 0, effect.effect, 1 - effect.effect)
                 pairs[f"{name}_p"][units, slots] = np.where(signs > 0, effect.p_upper, effect.p_lower)
+                if not at_position:
+                    for key, values in zip(spread, (effect.error, effect.n_effective, effect.n), strict=True):
+                        spread[key][units, slots] = values
             first = units[slots == 0]
             if len(first):
                 _all_measures(measures, view.pair(first, index), first, signs[slots == 0], held_out, limits)
     return {
-        **{f"pair.{name}": values for name, values in pairs.items()},
+        **{f"pair.{name}": values for name, values in (pairs | spread).items()},
         **{f"held_out.{name}": values for name, values in held_out.items()},
         **{f"held_out.{name}": values for name, values in limits.items()},
         "cover": _cover(frame, views, candidates),
