@@ -30,7 +30,7 @@ RUNGS = ("documents", "word types", "ambiguous words", "minimal pairs")
 COLUMNS = ("effect", "low", "high", "p", "n")
 TOO_FEW_TYPES = "fewer than 20 words of new forms with it or without it"
 TOO_FEW_FORMS = "fewer than 20 words of ambiguous forms with it or without it"
-TOO_FEW_PAIRS = "fewer than 10 minimal pairs vary it"
+TOO_FEW_PAIRS = "fewer than 10 minimal pairs vary it beyond a handful of words"
 NO_PAIRS = "no minimal pairs were run"
 
 

@@ -25,8 +25,12 @@ from unitscope.store import read_arrays, write_arrays
 from unitscope.study.plan import Study
 
 GRID = "source"
-N_PAIRS, LEAST = 40, 10
-"""Pairs of each phenomenon; least pairs that must vary a concept."""
+N_PAIRS, LEAST, LEAST_FORMS = 40, 10, 5
+"""Pairs of each phenomenon; least pairs that must vary a concept, and least forms that have it in them.
+
+Where the changed word has the concept in few forms only (`never` for negation), to know the word is to know the
+concept: such pairs do not count, unless the same form stands in both sentences.
+"""
 LEFT_OUT = ("question",)
 """Phenomena where another word stands at the changed place: word against word is no pair."""
 ITEMS_AT_ONCE, UNITS_AT_ONCE = 64, 16_384
@@ -57,6 +61,7 @@ def make_pairs(sources: Sequence[ConceptSource], seed: int, n: int = N_PAIRS) ->
             for first, second, site in minimal_pairs(phenomenon, n, seed):
                 items += [first, second]
                 sites.append(site)
+    forms = [[items[2 * pair + side].grids[GRID].words[site].lower() for side in (0, 1)] for pair, site in enumerate(sites)]
     found: dict[str, list[tuple[int, int]]] = {}
     for source in sources:
         for pair, site in enumerate(sites):
@@ -65,10 +70,11 @@ def make_pairs(sources: Sequence[ConceptSource], seed: int, n: int = N_PAIRS) ->
                 continue
             for name in sorted(here[0] ^ here[1]):
                 found.setdefault(f"{source.category}:{name}", []).append((pair, 1 if name in here[0] else -1))
-    concepts = {
-        name: (np.array([pair for pair, _ in varied], np.int32), np.array([way for _, way in varied], np.int8))
-        for name, varied in sorted(found.items())
-    }
+    concepts = {}
+    for name, varied in sorted(found.items()):
+        n_forms = len({forms[pair][way < 0] for pair, way in varied})
+        kept = [each for each in varied if n_forms >= LEAST_FORMS or len(set(forms[each[0]])) == 1]
+        concepts[name] = (np.array([pair for pair, _ in kept], np.int32), np.array([way for _, way in kept], np.int8))
     return Pairs(tuple(items), np.array(sites, np.int32), concepts)
 
 
