@@ -40,7 +40,8 @@ def test_no_interval_below_ten_effective_blocks() -> None:
     block = np.repeat(np.arange(8, dtype=np.int32), 50)
     on = draw.random(400) < 0.3
     found = agreement(on[None], (on ^ (draw.random(400) < 0.05))[None], block)
-    assert np.isnan(found.low[0]) and np.isnan(found.high[0])
+    assert np.isnan(found.low[0])
+    assert np.isnan(found.high[0])
     assert 0 < found.p[0] < 0.01
 
 

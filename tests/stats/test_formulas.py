@@ -110,7 +110,8 @@ def test_finds_the_formula_that_a_unit_is(op: int) -> None:
     assert found.length[0] == 2
     assert found.score[0] == pytest.approx(1.0)
     terms = found.terms[0, :2].tolist()
-    assert set(terms) == {7, 23} and (op != AND_NOT or terms == [7, 23])
+    assert set(terms) == {7, 23}
+    assert op != AND_NOT or terms == [7, 23]
     assert found.ops[0, 1] == op
 
 
@@ -127,8 +128,10 @@ def test_concepts_that_are_not_allowed_take_no_part() -> None:
 def test_a_unit_that_is_hardly_ever_on_or_off_has_no_formula(on: Mask) -> None:
     masks = np.random.default_rng(1).random((500, 4)) < 0.3
     found = search(on[None], Masks.of(Columns.from_masks(masks)), np.ones(4, np.bool_), 2)
-    assert found.length[0] == 0 and found.single[0] == -1
-    assert np.isnan(found.score[0]) and (found.terms == -1).all()
+    assert found.length[0] == 0
+    assert found.single[0] == -1
+    assert np.isnan(found.score[0])
+    assert (found.terms == -1).all()
 
 
 def test_no_concepts_and_no_sites_give_no_formula() -> None:

@@ -57,7 +57,9 @@ class MapOptions:
     ladder: Annotated[bool, typer.Option("--ladder", help="Test matches on new words and on minimal pairs.")] = False
     pairs: Annotated[
         bool | None,
-        typer.Option("--pairs/--no-pairs", help="English minimal pairs in the ladder; by default with the demo corpus."),
+        typer.Option(
+            "--pairs/--no-pairs", help="English minimal pairs in the ladder; by default with the demo corpus."
+        ),
     ] = None
     max_items: Annotated[int | None, typer.Option(help="Read this many items.")] = None
     per_group: Annotated[int | None, typer.Option(help="Read this many items of each group.")] = None
@@ -78,7 +80,17 @@ class MapOptions:
             "memory": parse_bytes(self.memory, "--memory"),
             "disk": parse_bytes(self.disk, "--disk"),
         }
-        same = ("resample", "batch_size", "seed", "threads", "workers", "device", "max_items", "per_group", "target")
+        same: tuple[str, ...] = (
+            "resample",
+            "batch_size",
+            "seed",
+            "threads",
+            "workers",
+            "device",
+            "max_items",
+            "per_group",
+            "target",
+        )
         same += ("formulas", "ladder", "pairs")
         return Settings(**chosen, **{name: getattr(self, name) for name in same})
 

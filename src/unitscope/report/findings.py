@@ -193,7 +193,9 @@ def unit_view(atlas: Atlas, address: str) -> Row:
         "select slot, concept, sign, n, auroc, p from tests where layer = ? and unit = ? order by slot", [layer, unit]
     )
     extra = {
-        name: atlas.sql(f"select * exclude (layer, unit) from {name} where layer = ? and unit = ?{order}", [layer, unit])
+        name: atlas.sql(
+            f"select * exclude (layer, unit) from {name} where layer = ? and unit = ?{order}", [layer, unit]
+        )
         for name, order in (("formulas", ""), ("ladder", f" order by slot, list_position({list(RUNGS)}, rung)"))
         if atlas.has(name)
     }

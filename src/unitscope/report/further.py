@@ -12,9 +12,9 @@ from unitscope.report.terminal import heading, legend
 
 LADDER = (
     "documents: the held-out half. word types: words whose form did not have the concept on half A, against forms that "
-    "are not on half A. ambiguous words: among words of equal form. minimal pairs: share of sentence pairs, differing in "
-    "one property, in which the unit tells them apart the right way at the changed word. .5 is chance; p is for one rung "
-    "alone."
+    "are not on half A. ambiguous words: among words of equal form. minimal pairs: share of sentence pairs, differing "
+    "in one property, in which the unit tells them apart the right way at the changed word. .5 is chance; p is for one "
+    "rung alone."
 )
 
 
@@ -52,7 +52,8 @@ def formula(row: Row) -> Text:
     if row["cover"] is not None:
         text.append(f"\nit holds at {share(row['cover'])} of the {end} 1 % of words")
     text.append(
-        "\nkappa: agreement with the words it is on at, beyond chance (0 chance, 1 the same words), on half B", style="dim"
+        "\nkappa: agreement with the words it is on at, beyond chance (0 chance, 1 the same words), on half B",
+        style="dim",
     )
     return text
 

@@ -11,8 +11,8 @@ from rich.text import Text
 
 from unitscope.atlas import Atlas, Row
 from unitscope.report import findings
-from unitscope.report.listing import Column, Counts, Listing
 from unitscope.report.further import further
+from unitscope.report.listing import Column, Counts, Listing
 from unitscope.report.plain import chance, clean, count, direction, effect, number, share
 from unitscope.report.terminal import auroc, heading, legend
 

@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -115,7 +116,19 @@ def search(
         # The pairs table is asked for only where a second concept is wanted.
         pairs = masks.pairs if most > 1 else np.zeros((0, 0), np.int32)
         _search(
-            on, masks.bits, masks.counts, pairs, concepts, beam, penalty, terms, ops, length, score, single, single_score
+            on,
+            masks.bits,
+            masks.counts,
+            pairs,
+            concepts,
+            beam,
+            penalty,
+            terms,
+            ops,
+            length,
+            score,
+            single,
+            single_score,
         )
     return Found(terms, ops, length, score, single, single_score)
 
@@ -186,14 +199,17 @@ def _shared(bits: Bits) -> NDArray[np.int32]:
 
 
 @kernel
-def kappa(both: float, on: float, n: float, n_sites: float) -> float:
+def kappa(both: Any, on: Any, n: Any, n_sites: Any) -> float:
     """Cohen's kappa of two masks of sizes `on` and `n` among `n_sites` that share `both`; 0 where it is undefined."""
     below = on * (n_sites - n) + n * (n_sites - on)
-    return 2.0 * (both * n_sites - on * n) / below if below > 0.0 else 0.0
+    value: float = 2.0 * (both * n_sites - on * n) / below if below > 0.0 else 0.0
+    return value
 
 
 @kernel
-def _insert(pool: NDArray[np.float64], what: NDArray[np.int64], size: int, score: float, f: int, c: int, op: int) -> int:
+def _insert(
+    pool: NDArray[np.float64], what: NDArray[np.int64], size: int, score: float, f: int, c: int, op: int
+) -> int:
     """Put a candidate into the pool, best first, equal ones in order of arrival. Returns the pool's new size."""
     most = pool.shape[0]
     if size == most and score <= pool[most - 1]:
@@ -205,7 +221,7 @@ def _insert(pool: NDArray[np.float64], what: NDArray[np.int64], size: int, score
         at -= 1
     pool[at] = score
     what[at, 0], what[at, 1], what[at, 2] = f, c, op
-    return min(size + 1, most)
+    return size + 1 if size < most else most
 
 
 @kernel
@@ -221,10 +237,7 @@ def _joined(first: Bits, second: Bits, op: int, found: Bits) -> None:
 
 @kernel
 def _same(first: Bits, second: Bits) -> bool:
-    for w in range(first.shape[0]):
-        if first[w] != second[w]:
-            return False
-    return True
+    return all(first[w] == second[w] for w in range(first.shape[0]))
 
 
 @kernel
@@ -371,7 +384,10 @@ def _search(
                 if score > best:
                     best = score
                     found_length[u], found_score[u] = length, pool[k]
-                    found_terms[u, :length], found_ops[u, :length] = terms[new, n_new, :length], ops[new, n_new, :length]
+                    found_terms[u, :length], found_ops[u, :length] = (
+                        terms[new, n_new, :length],
+                        ops[new, n_new, :length],
+                    )
                 n_new += 1
             now, size = new, n_new
             if length < most:

@@ -1,11 +1,12 @@
 """Formulas in the unit pass: searched on half A, scored on half B, beside the best single concept and luck.
 
 A unit is *on* beyond a quantile of its own, at the end of the scale at which it detects its first concept. Which share
-of the sites counts as on is chosen with the formula, on half A, among `SHARES`: a detector of a rare concept is on at few
-sites, one of nouns at many. On half B the same share is cut off anew.
+of the sites counts as on is chosen with the formula, on half A, among `SHARES`: a detector of a rare concept is on at
+few sites, one of nouns at many. On half B the same share is cut off anew.
 
 Luck: the same search, and the same held-out score, for the unit's values shifted against the text by a fixed part of
-each half, which keeps the unit's and the concepts' own runs and breaks their relation.
+each half, which keeps the unit's and the concepts' own runs and breaks their relation. A unit's end of the scale was
+chosen on half A as well, so luck may take the better of both ends.
 """
 
 from __future__ import annotations
@@ -85,10 +86,10 @@ def _of_universe(universe: Universe, keys_a: Keys, keys_b: Keys, signs: NDArray[
     shifts = universe.shifts_b
     spectra = shifts.of_units(on_b[best.share, units].astype(np.int32))
     p = shifts.exact(spectra, shifts.of_units(where.astype(np.int32)).conj(), np.ones(len(units), np.int8))
-    luck = _best(_shifted(on_a), masks, eligible, most)
-    luck_b = agreement(
-        _shifted(on_b)[luck.share, units], _held(luck.found.terms, luck.found.ops, universe), universe.block_b
-    )
+    other_a, other_b = on_sites(keys_a, -signs), on_sites(keys_b, -signs)
+    luck = _best(_shifted(np.concatenate([on_a, other_a])), masks, eligible, most)
+    where_luck = _held(luck.found.terms, luck.found.ops, universe)
+    luck_b = agreement(_shifted(np.concatenate([on_b, other_b])[luck.share, units]), where_luck, universe.block_b)
     floats = {
         "score_a": best.found.score,
         "score": scored.score,
@@ -129,7 +130,7 @@ def on_sites(keys: Keys, signs: NDArray[np.int8]) -> NDArray[np.bool_]:
 
 
 def _best(on: NDArray[np.bool_], masks: Masks, eligible: NDArray[np.bool_], most: int) -> Best:
-    """Search at each share [shares, U, S]; the best formula by kappa less its price, the best single concept by kappa."""
+    """Search at each share [shares, U, S]: best formula by kappa less its price, best single concept by kappa."""
     each = [search(part, masks, eligible, most) for part in on]
     cost = price(masks.n_sites)
     worth = np.stack([np.nan_to_num(found.score - cost * (found.length - 1), nan=-np.inf) for found in each])

@@ -1,8 +1,8 @@
 """The generalisation ladder: how far the match of a unit and a concept reaches beyond the words it was chosen on.
 
 Four rungs, each harder than the one before. *Documents*: the held-out half, as in `tests`. *Word types*: on that half,
-words whose form did not have the concept on half A, against words of forms that half A does not have at all; a unit that
-knows single words knows none of these. *Ambiguous words*: the effect within word forms. *Minimal pairs*: see
+words whose form did not have the concept on half A, against words of forms that half A does not have at all; a unit
+that knows single words knows none of these. *Ambiguous words*: the effect within word forms. *Minimal pairs*: see
 `study.minimal_pairs`. Each is mirrored where the unit falls on the concept, so that above .5 is the chosen direction.
 """
 
@@ -75,8 +75,10 @@ def new_types(universe: Universe, concept: int) -> tuple[NDArray[np.bool_], NDAr
     return mask, np.where(mask, ~positive[form_b], ~seen[form_b])
 
 
-def ladder_table(tests: Mapping[str, Any], arrays: Mapping[str, Any], pairs: PairResults | None, n_slots: int) -> Arrays:
-    """Four rows a tested pair, in order of `tests` and then of the rungs; `why` says what a rung without effect lacks."""
+def ladder_table(
+    tests: Mapping[str, Any], arrays: Mapping[str, Any], pairs: PairResults | None, n_slots: int
+) -> Arrays:
+    """Four rows a tested pair, in order of `tests`, then of the rungs; `why` says what a rung without effect lacks."""
     units, slots = np.nonzero(arrays["concept"][:, :n_slots] >= 0)
     first = {name: tests[name] for name in ("low", "high", "p", "n")} | {"effect": tests["auroc"]}
     second = {name: arrays[f"ladder.{name}"][units, slots] for name in COLUMNS}
@@ -115,11 +117,10 @@ def _pairs(tests: Mapping[str, Any], pairs: PairResults | None) -> Arrays:
 
     counts = np.zeros((len(tests["unit"]), 3), np.int64)
     if pairs is not None:
-        keys = np.stack([tests["layer"].astype(str), tests["concept"].astype(str)], axis=1)
-        order = np.lexsort(keys.T[::-1]) if len(keys) else np.zeros(0, np.intp)
-        starts = np.flatnonzero(np.r_[True, (keys[order][1:] != keys[order][:-1]).any(axis=1)]) if len(keys) else []
-        for rows in np.split(order, starts[1:]) if len(keys) else []:
-            layer, concept = keys[rows[0]].tolist()
+        members: dict[tuple[str, str], list[int]] = {}
+        for row, key in enumerate(zip(tests["layer"].tolist(), tests["concept"].tolist(), strict=True)):
+            members.setdefault(key, []).append(row)
+        for (layer, concept), rows in members.items():
             counts[rows] = pairs.counts(layer, tests["unit"][rows], concept)
     falling = np.asarray(tests["sign"]) < 0
     counts[falling] = counts[falling][:, [1, 0, 2]]

@@ -1,4 +1,4 @@
-"""Minimal pairs of the demo grammar, as the last rung of the ladder: does a unit tell two sentences apart that differ in
+"""Minimal pairs of the demo grammar, the last rung of the ladder: does a unit tell two sentences apart that differ in
 one property, at the word where they do?
 
 Each pair is annotated by the study's own concept sources, so that a concept is tested on just those pairs whose changed
@@ -61,7 +61,9 @@ def make_pairs(sources: Sequence[ConceptSource], seed: int, n: int = N_PAIRS) ->
             for first, second, site in minimal_pairs(phenomenon, n, seed):
                 items += [first, second]
                 sites.append(site)
-    forms = [[items[2 * pair + side].grids[GRID].words[site].lower() for side in (0, 1)] for pair, site in enumerate(sites)]
+    forms = [
+        [items[2 * pair + side].grids[GRID].words[site].lower() for side in (0, 1)] for pair, site in enumerate(sites)
+    ]
     found: dict[str, list[tuple[int, int]]] = {}
     for source in sources:
         for pair, site in enumerate(sites):
@@ -161,7 +163,7 @@ class PairResults:
         return cls(signs, concepts)
 
     def counts(self, layer: str, units: NDArray[np.intp], concept: str) -> NDArray[np.int64]:
-        """Of each unit: pairs in which it is higher with the concept, lower, and equal, [U, 3]; zeros for want of any."""
+        """Of each unit: pairs in which it is higher with the concept, lower, and equal, [U, 3]; zeros without pairs."""
         if concept not in self.concepts or layer not in self.signs:
             return np.zeros((len(units), 3), np.int64)
         which, way = self.concepts[concept]
@@ -191,8 +193,8 @@ def sign_test(counts: NDArray[np.int64], level: float = 0.95) -> dict[str, NDArr
     enough = n >= LEAST
     return {
         "effect": np.where(enough, effect, np.nan),
-        "low": np.where(enough, np.maximum(centre - wide, 0.0), np.nan),
-        "high": np.where(enough, np.minimum(centre + wide, 1.0), np.nan),
+        "low": np.where(enough, np.clip(centre - wide, 0.0, effect), np.nan),
+        "high": np.where(enough, np.clip(centre + wide, effect, 1.0), np.nan),
         "p": np.where(enough, p, np.nan),
         "n": n.astype(np.int64),
     }

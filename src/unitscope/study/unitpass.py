@@ -58,7 +58,7 @@ def run_block(
     slices: Sequence[Slice],
     spool: Sequence[Path],
     path: Path,
-    extras: Extras = Extras(),  # noqa: B008 - frozen
+    extras: Extras = Extras(),
 ) -> None:
     """Score one block of units and write its arrays."""
     home = next(s for s in slices if s.layer == part.layer and s.start <= part.start < s.stop)
@@ -119,7 +119,7 @@ def score(
     measures: Sequence[Measure],
     keys: Keys,
     scale: NDArray[np.float32],
-    extras: Extras = Extras(),  # noqa: B008 - frozen
+    extras: Extras = Extras(),
 ) -> Arrays:
     """Everything about a chunk of units, by name; each array's first axis is U."""
     n_units, n_concepts = len(keys), frame.table.n_concepts
