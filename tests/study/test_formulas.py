@@ -123,7 +123,7 @@ def test_chunks_of_units_change_nothing(world: Any) -> None:
 def test_on_sites_follow_the_sign_and_leave_ties_off() -> None:
     keys: NDArray[np.uint16] = np.tile(np.arange(1000, dtype=np.uint16) + 100, (3, 1))
     keys[2, 500:] = 60_000
-    on = on_sites(keys, np.array([1, -1, 1], np.int8))
+    on = on_sites(keys, np.sort(keys, axis=1), np.array([1, -1, 1], np.int8))
     assert on.shape == (len(SHARES), 3, 1000)
     assert [int(part[0].sum()) for part in on] == [10, 30, 100, 300]
     assert on[0, 0, -10:].all()

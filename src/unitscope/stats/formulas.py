@@ -36,11 +36,16 @@ BEAM, GAIN, MIN_SITES = 8, 0.01, 20
 
 @dataclass(frozen=True)
 class Masks:
-    """Concepts over the same S sites: `bits` [C, words], 64 sites a word, and sizes `counts` [C]."""
+    """Concepts over the same S sites: `bits` [C, words], 64 sites a word, and sizes `counts` [C].
+
+    The concepts of site s are `held[starts[s]:starts[s + 1]]`.
+    """
 
     bits: Bits
     counts: NDArray[np.int64]
     n_sites: int
+    starts: NDArray[np.int64]
+    held: NDArray[np.int32]
 
     @classmethod
     def of(cls, columns: Columns) -> Masks:
@@ -48,7 +53,10 @@ class Masks:
         bits = np.zeros((columns.n_concepts, -(-columns.n_sites // 64)), np.uint64)
         for concept in range(columns.n_concepts):
             bits[concept] = packed(columns.mask(concept)[None])[0]
-        return cls(bits, columns.counts, columns.n_sites)
+        starts = np.concatenate([[0], np.cumsum(np.bincount(columns.sites, minlength=columns.n_sites))])
+        concept_of = np.repeat(np.arange(columns.n_concepts, dtype=np.int32), columns.counts)
+        held = concept_of[np.argsort(columns.sites, kind="stable")]
+        return cls(bits, columns.counts, columns.n_sites, starts.astype(np.int64), held)
 
     @cached_property
     def pairs(self) -> NDArray[np.int32]:
@@ -116,20 +124,9 @@ def search(
         # The pairs table is asked for only where a second concept is wanted.
         pairs = masks.pairs if most > 1 else np.zeros((0, 0), np.int32)
         _search(
-            on,
-            masks.bits,
-            masks.counts,
-            pairs,
-            concepts,
-            beam,
-            penalty,
-            terms,
-            ops,
-            length,
-            score,
-            single,
-            single_score,
-        )
+            on, masks.bits, masks.starts, masks.held, masks.counts, pairs, concepts, beam, penalty,
+            terms, ops, length, score, single, single_score,
+        )  # fmt: skip
     return Found(terms, ops, length, score, single, single_score)
 
 
@@ -237,22 +234,23 @@ def _joined(first: Bits, second: Bits, op: int, found: Bits) -> None:
 
 @kernel
 def _same(first: Bits, second: Bits) -> bool:
-    return all(first[w] == second[w] for w in range(first.shape[0]))
+    n_words, w = first.shape[0], 0
+    while w < n_words and first[w] == second[w]:
+        w += 1
+    return bool(w == n_words)
 
 
 @kernel
-def _on_bits(on: NDArray[np.bool_], bits: Bits, concepts: NDArray[np.int32], found: Bits) -> int:
-    """Bits of the concepts at a unit's on-sites alone, numbered anew, into `found` [C, words]. Returns their number."""
+def _on_bits(on: NDArray[np.bool_], starts: NDArray[np.int64], held: NDArray[np.int32], found: Bits) -> None:
+    """Bits of the concepts at a unit's on-sites alone, numbered anew, into `found` [C, words]."""
     n_on = 0
     found[:] = np.uint64(0)
     for s in range(on.shape[0]):
         if on[s]:
-            word, bit, at, to = s >> 6, np.uint64(s & 63), n_on >> 6, np.uint64(n_on & 63)
-            for i in range(concepts.shape[0]):
-                c = concepts[i]
-                found[c, at] |= ((bits[c, word] >> bit) & np.uint64(1)) << to
+            bit = np.uint64(1) << np.uint64(n_on & 63)
+            for i in range(starts[s], starts[s + 1]):
+                found[held[i], n_on >> 6] |= bit
             n_on += 1
-    return n_on
 
 
 @kernel
@@ -315,6 +313,8 @@ def _grow(
 def _search(
     on: NDArray[np.bool_],
     bits: Bits,
+    starts: NDArray[np.int64],
+    held: NDArray[np.int32],
     counts: NDArray[np.int64],
     pairs: NDArray[np.int32],
     concepts: NDArray[np.int32],
@@ -345,7 +345,7 @@ def _search(
         n_inner = (n_on + 63) >> 6
         inner = np.empty((bits.shape[0], n_inner), np.uint64)
         inside = np.zeros((2, beam, n_inner), np.uint64)
-        _on_bits(on[u], bits, concepts, inner)
+        _on_bits(on[u], starts, held, inner)
         n_pool, best = 0, 0.0
         for i in range(concepts.shape[0]):
             c = concepts[i]

@@ -67,15 +67,16 @@ def formulas(frame: Frame, keys: Keys, views: Sequence[View], candidates: Candid
             continue
         signs = candidates.sign[units, 0]
         half_a = universe.halves.a if universe.known is None else np.flatnonzero(universe.known)[universe.halves.a]
-        found = _of_universe(universe, keys[units][:, half_a], view.keys[units], signs, most)
+        found = _of_universe(universe, keys[units][:, half_a], view.pair(units, 0), signs, most)
         for name, values in found.items():
             arrays[f"formula.{name}"][units] = values
     return arrays
 
 
-def _of_universe(universe: Universe, keys_a: Keys, keys_b: Keys, signs: NDArray[np.int8], most: int) -> Arrays:
+def _of_universe(universe: Universe, keys_a: Keys, view: View, signs: NDArray[np.int8], most: int) -> Arrays:
     masks, eligible = universe.masks_a, universe.eligible
-    on_a, on_b = on_sites(keys_a, signs), on_sites(keys_b, signs)
+    rising_a = np.sort(keys_a, axis=1)
+    on_a, on_b = on_sites(keys_a, rising_a, signs), on_sites(view.keys, view.rising, signs)
     best = _best(on_a, masks, eligible, most)
     units = np.arange(len(keys_a))
     there = best.found.length > 0
@@ -86,10 +87,10 @@ def _of_universe(universe: Universe, keys_a: Keys, keys_b: Keys, signs: NDArray[
     shifts = universe.shifts_b
     spectra = shifts.of_units(on_b[best.share, units].astype(np.int32))
     p = shifts.exact(spectra, shifts.of_units(where.astype(np.int32)).conj(), np.ones(len(units), np.int8))
-    other_a, other_b = on_sites(keys_a, -signs), on_sites(keys_b, -signs)
-    luck = _best(_shifted(np.concatenate([on_a, other_a])), masks, eligible, most)
-    where_luck = _held(luck.found.terms, luck.found.ops, universe)
-    luck_b = agreement(_shifted(np.concatenate([on_b, other_b])[luck.share, units]), where_luck, universe.block_b)
+    ends = _end_of_luck(keys_a, rising_a, signs, on_a, masks, eligible)
+    luck = _best(_shifted(on_sites(keys_a, rising_a, ends)), masks, eligible, most)
+    luck_on = on_sites(view.keys, view.rising, ends)[luck.share, units]
+    luck_b = agreement(_shifted(luck_on), _held(luck.found.terms, luck.found.ops, universe), universe.block_b)
     floats = {
         "score_a": best.found.score,
         "score": scored.score,
@@ -115,18 +116,18 @@ def _of_universe(universe: Universe, keys_a: Keys, keys_b: Keys, signs: NDArray[
     }
 
 
-def on_sites(keys: Keys, signs: NDArray[np.int8]) -> NDArray[np.bool_]:
+def on_sites(keys: Keys, rising: Keys, signs: NDArray[np.int8]) -> NDArray[np.bool_]:
     """Where units [U, S] are on at each share, by the end of the scale that their sign [U] says, [shares, U, S].
 
-    On is strictly beyond the key at that quantile, so that ties there are off.
+    On is strictly beyond the key at that quantile, so that ties there are off. `rising` [U, S] are the sorted keys.
     """
     last = keys.shape[1] - 1
     if last < 0:
         return np.zeros((len(SHARES), *keys.shape), np.bool_)
     at = [math.floor(round((1 - share) * last, 6)) for share in SHARES]
-    rising = np.where(signs[:, None] > 0, keys, np.uint16(0xFFFF) - keys)
-    edges = np.partition(rising, at, axis=1)[:, at]
-    return np.stack([rising > edges[:, [i]] for i in range(len(SHARES))])
+    high, low = rising[:, at], rising[:, [last - index for index in at]]
+    up = signs[:, None] > 0
+    return np.stack([np.where(up, keys > high[:, [i]], keys < low[:, [i]]) for i in range(len(SHARES))])
 
 
 def _best(on: NDArray[np.bool_], masks: Masks, eligible: NDArray[np.bool_], most: int) -> Best:
@@ -144,6 +145,16 @@ def _best(on: NDArray[np.bool_], masks: Masks, eligible: NDArray[np.bool_], most
     chosen = {name: pick(name, share) for name in ("terms", "ops", "length", "score")}
     single = {name: pick(name, single_share) for name in ("single", "single_score")}
     return Best(Found(**chosen, **single), share, single_share)
+
+
+def _end_of_luck(
+    keys: Keys, rising: Keys, signs: NDArray[np.int8], on: NDArray[np.bool_], masks: Masks, eligible: NDArray[np.bool_]
+) -> NDArray[np.int8]:
+    """The end of the scale, as a sign [U], at which the shifted unit agrees best with any one concept on half A."""
+    mine = _best(_shifted(on), masks, eligible, 1).found.single_score
+    other = _best(_shifted(on_sites(keys, rising, -signs)), masks, eligible, 1).found.single_score
+    better = np.nan_to_num(other, nan=-np.inf) > np.nan_to_num(mine, nan=-np.inf)
+    return np.where(better, -signs, signs).astype(np.int8)
 
 
 def _held(terms: NDArray[np.int32], ops: NDArray[np.int8], universe: Universe) -> NDArray[np.bool_]:
