@@ -32,6 +32,8 @@ def make(folder: Path) -> None:
         str(folder / "corpus.conllu"),
         out=folder / "atlas",
         baselines=["untrained", "rotation"],
+        formulas=2,
+        ladder=True,
         workers=1,
     )
     unitscope.map(

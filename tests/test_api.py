@@ -237,3 +237,16 @@ def test_a_single_text_is_no_list(name: str) -> None:
 
 def test_a_predicate_is_described_by_its_name() -> None:
     assert " at 0x" not in repr(PredicateSource("m:f", 1))
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"formulas": 6}, "Got formulas=6"),
+        ({"formulas": -1}, "Got formulas=-1"),
+        ({"pairs": True}, "Got pairs without the ladder"),
+    ],
+)
+def test_refuses_what_no_formula_or_ladder_can_be(settings: dict[str, Any], told: str) -> None:
+    with pytest.raises(PlanError, match=told):
+        Settings(**settings)

@@ -25,6 +25,7 @@ from unitscope.errors import ConceptError, ModelError, PlanError, closest
 from unitscope.measures import parse_measures
 from unitscope.models.base import Layer, LongItems, Model, Resampling
 from unitscope.study.bases import basis_layers
+from unitscope.study.formulas import MOST
 from unitscope.study.plan import BASELINES, Budget, Plan, Study
 from unitscope.study.run import Progress, Run, silent
 from unitscope.study.writes import lens_of
@@ -40,6 +41,8 @@ _VERSIONED = ("unitscope", "torch", "transformers", "tokenizers", "numpy", "scip
 class Settings:
     """Everything about a map but the model, the corpus and the place it goes to.
 
+    `formulas` is the most concepts in a formula (0: none are searched for); `ladder` asks for the generalisation
+    ladder, with minimal pairs where `pairs` is true (None: for the demo corpus).
     `layers`, `concepts` and `measures` are patterns and specs as on the command line; empty means the defaults:
     hidden states and feed-forward neurons; the annotation the corpus has, frequent words, position and covariates;
     every measure. `bases` are specs as on the command line, or pairs of a layer (or glob) and a basis object. `memory`
@@ -61,6 +64,9 @@ class Settings:
     workers: int | None = None
     memory: int | None = None
     disk: int | None = None
+    formulas: int = 0
+    ladder: bool = False
+    pairs: bool | None = None
     max_items: int | None = None
     per_group: int | None = None
     target: Literal["copy"] | None = None
@@ -87,6 +93,10 @@ class Settings:
                 raise PlanError(f"Got {name}={getattr(self, name)}.", expected="1 or more")
         if self.attribution and not self.lens:
             raise PlanError("Got attribution without the lens.", fix="Leave out --no-lens or --attribution.")
+        if not 0 <= self.formulas <= MOST:
+            raise PlanError(f"Got formulas={self.formulas}.", expected=f"0 to {MOST} concepts in a formula")
+        if self.pairs and not self.ladder:
+            raise PlanError("Got pairs without the ladder.", fix="Ask for the ladder too (--ladder).")
         if not 0 <= self.seed < 1 << 63:
             raise PlanError(f"Got seed={self.seed}.", expected="a whole number from 0 to 2**63 - 1")
 
@@ -140,6 +150,9 @@ def make_run(
         concepts=tuple(_description(source) for source in sources),
         measures=tuple(_spec(measure) for measure in measures),
         baselines=tuple(name for name in BASELINES if name in settings.baselines),
+        formulas=settings.formulas,
+        ladder=settings.ladder,
+        pairs=settings.ladder and _is_demo(read) if settings.pairs is None else settings.pairs,
         resample=settings.resample,
         long_items=settings.long_items,
         batch_size=settings.batch_size,
@@ -243,6 +256,10 @@ def _versions() -> dict[str, str]:
         except PackageNotFoundError:
             found[name] = "unknown"
     return found
+
+
+def _is_demo(corpus: Corpus) -> bool:
+    return corpus.name.partition("[")[0] == "demo"
 
 
 def _bytes(model: Model) -> int:

@@ -31,7 +31,7 @@ ROWS_IN_GROUP = 16_384
 """Rows of a table that are read together: few enough that one unit's clips are found without reading all."""
 MANIFEST, CHECKSUMS, RUN = "manifest.json", "checksums.json", "run.json"
 TABLES = ("units", "tests", "matches", "concepts", "clips", "items")
-OPTIONAL = ("writes", "attributions", "unit_names")
+OPTIONAL = ("writes", "attributions", "unit_names", "formulas", "ladder")
 """Tables that an atlas need not have."""
 Row = dict[str, Any]
 

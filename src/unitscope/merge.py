@@ -28,6 +28,7 @@ from unitscope.errors import StoreError
 from unitscope.measures import parse_measures
 from unitscope.store import ArrayFile, cannot_write, read_arrays, read_json, write_arrays, write_json
 from unitscope.study.bases import FOLDER, write_names
+from unitscope.study.formulas import with_q
 from unitscope.study.plan import Study
 from unitscope.study.verdicts import VERDICTS, Evidence, Table, conclude, table_name, write_manifest
 
@@ -121,6 +122,10 @@ class _Merge:
             write_arrow(folder / "writes.parquet", self.rows_by_layer("writes"))
         if self.study.attribution:
             write_arrow(folder / "attributions.parquet", self.rows_by_layer("attributions"))
+        if self.study.ladder:
+            write_table(folder / "ladder.parquet", self.by_layer("ladder"))
+        for name in [table_name(variant, "formulas") for variant in self.study.variants] if self.study.formulas else []:
+            write_table(folder / f"{name}.parquet", with_q(self.by_layer(name)))
         write_table(folder / "concepts.parquet", self.concepts())
         for measure in measures:
             self.scores(measure.key, folder / "scores" / f"{measure.key}.safetensors")

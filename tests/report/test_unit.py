@@ -83,5 +83,5 @@ def test_an_unreported_unit_names_what_was_tested(atlas: Atlas) -> None:
 
 
 def test_a_broken_unit_says_so() -> None:
-    view = {"address": "l:1", "role": "", "status": "nan", "kind": None}
+    view = {"address": "l:1", "role": "", "name": "", "status": "nan", "kind": None}
     assert "no finite numbers" in report._head(view).plain

@@ -61,6 +61,16 @@ class MapOptions:
     memory: Annotated[str | None, typer.Option(metavar="SIZE", help="Most memory of all workers, as 8GB.")] = None
     disk: Annotated[str | None, typer.Option(metavar="SIZE", help="Most disk for temporary files, as 50GB.")] = None
     device: Annotated[str, typer.Option(help="Device the model runs on.")] = "cpu"
+    formulas: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Search formulas of at most N concepts for each unit; 0: none.")
+    ] = 0
+    ladder: Annotated[bool, typer.Option("--ladder", help="Test matches on new words and on minimal pairs.")] = False
+    pairs: Annotated[
+        bool | None,
+        typer.Option(
+            "--pairs/--no-pairs", help="English minimal pairs in the ladder; by default with the demo corpus."
+        ),
+    ] = None
     max_items: Annotated[int | None, typer.Option(help="Read this many items.")] = None
     per_group: Annotated[int | None, typer.Option(help="Read this many items of each group.")] = None
     target: Annotated[str | None, typer.Option(metavar="copy", help="Use each text as its own target.")] = None
@@ -92,8 +102,8 @@ class MapOptions:
             "memory": parse_bytes(self.memory, "--memory"),
             "disk": parse_bytes(self.disk, "--disk"),
         }
-        same = ("resample", "batch_size", "seed", "threads", "workers", "device", "max_items", "per_group", "target")
-        chosen |= {"lens": self.lens, "attribution": self.attribution}
+        same = ["resample", "batch_size", "seed", "threads", "workers", "device", "max_items", "per_group", "target"]
+        same += ["formulas", "ladder", "pairs", "lens", "attribution"]
         return Settings(**chosen, **{name: getattr(self, name) for name in same})
 
 

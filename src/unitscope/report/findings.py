@@ -13,6 +13,7 @@ import numpy as np
 from unitscope.atlas import Atlas, Row
 from unitscope.errors import StoreError, closest
 
+RUNGS = ("documents", "word types", "ambiguous words", "minimal pairs")
 KINDS = ("contextual", "lexical", "positional")
 N_EXAMPLES = 4
 LEVELS = (0.1, 0.5, 0.9)
@@ -200,6 +201,13 @@ def unit_view(atlas: Atlas, address: str) -> Row:
     tested: list[Any] = atlas.sql(
         "select slot, concept, sign, n, auroc, p from tests where layer = ? and unit = ? order by slot", [layer, unit]
     )
+    extra = {
+        name: atlas.sql(
+            f"select * exclude (layer, unit) from {name} where layer = ? and unit = ?{order}", [layer, unit]
+        )
+        for name, order in (("formulas", ""), ("ladder", f" order by slot, list_position({list(RUNGS)}, rung)"))
+        if atlas.has(name)
+    }
     return {
         "address": record.address,
         "role": described["role"],
@@ -210,4 +218,5 @@ def unit_view(atlas: Atlas, address: str) -> Row:
         "clips": list(record.clips),
         "writes": list(record.writes),
         "attribution": record.attribution,
+        **extra,
     }

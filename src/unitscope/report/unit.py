@@ -9,6 +9,7 @@ from rich.text import Text
 
 from unitscope.atlas import Atlas, Row
 from unitscope.report import clips, findings, writes
+from unitscope.report.further import further
 from unitscope.report.listing import Column, Counts, Listing
 from unitscope.report.plain import chance, clean, count, direction, effect, number, share
 from unitscope.report.terminal import auroc, heading, legend
@@ -26,6 +27,7 @@ def unit(atlas: Atlas, address: str, *, top: int = 10) -> RenderableType:
     reported = [row for row in view["matches"] if row["measure"] == "auroc"]
     parts.append(heading("Concepts"))
     parts += [concepts(reported), legend()] if reported else [Text(_nothing(view))]
+    parts += further(view)
     others = [row for row in view["matches"] if row["measure"] != "auroc"]
     if others:
         first = clean(reported[0]["concept"])

@@ -44,11 +44,18 @@ class Strata:
 
 @dataclass(frozen=True)
 class Within:
-    """Effect in [0, 1] and two-null one-sided p for a positive direction, each [P]; NaN and 1 if too few sites."""
+    """Effect in [0, 1] and two-null one-sided p for a positive direction, each [P]; NaN and 1 if too few sites.
+
+    `error` is the effect's over blocks, `n_effective` how many equal blocks carry the concept, `n` its sites in strata
+    that hold both labels.
+    """
 
     effect: NDArray[np.float64]
     p_upper: NDArray[np.float64]
     p_lower: NDArray[np.float64]
+    error: NDArray[np.float64]
+    n_effective: NDArray[np.float64]
+    n: NDArray[np.float64]
 
 
 @kernel
@@ -157,10 +164,11 @@ def _within(
             if inside[touched[t]] < size:
                 n_in += inside[touched[t]]
                 n_out += size - inside[touched[t]]
-        found[p, 0] = np.nan
+        found[p, 0], found[p, 4], found[p, 5] = np.nan, n_in, n_out
         if min(n_in, n_out) >= MIN_SITES:
             influence[:], carried[:], member[:] = 0.0, 0.0, 0
             total, effect, variance = 0.0, 0.0, 0.0
+            found[p, 4], found[p, 5] = 0.0, 0.0
             for t in range(n_touched):
                 g = touched[t]
                 if inside[g] == starts[g + 1] - starts[g]:
@@ -229,7 +237,8 @@ def within(
     z = np.where(found[:, 1] > 0, gap / np.sqrt(np.where(found[:, 1] > 0, found[:, 1], 1.0)), 0.0)
     n_effective = np.maximum(found[:, 3], 1.0)
     p = [np.maximum(ndtr(-sign * z), robust_p(sign * gap, found[:, 2], n_effective)) for sign in (1, -1)]
-    return Within(np.where(enough, effect, np.nan), *(np.where(enough, each, 1.0) for each in p))
+    upper, lower = (np.where(enough, each, 1.0) for each in p)
+    return Within(np.where(enough, effect, np.nan), upper, lower, found[:, 2], found[:, 3], found[:, 4])
 
 
 def robust_p(

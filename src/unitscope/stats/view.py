@@ -166,6 +166,10 @@ class View:
         order = sorting.part(self.order, part.number, len(part.sites))
         return View(kernels.gather(self.keys, part.sites), columns, self.scale, order)
 
+    def of(self, units: NDArray[np.intp]) -> View:
+        """Some units over the same sites; the order is taken over."""
+        return View(self.keys[units], self.columns, self.scale[units], self.order[units])
+
     def own(self, units: NDArray[np.intp], concepts: NDArray[np.intp]) -> OwnView:
         """Some units over the same sites, each with one concept of its own; shapes [U, C] become [U, 1]."""
         view = OwnView(self.keys[units], self.columns, self.scale[units], self.order[units])

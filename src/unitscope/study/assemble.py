@@ -18,11 +18,14 @@ from unitscope.stats.passport import PARTS
 from unitscope.store import ArrayFile, read_arrays, write_arrays
 from unitscope.study.bases import write_names
 from unitscope.study.clips import clip_table, item_table
+from unitscope.study.formulas import formula_table, with_q
 from unitscope.study.frame import Frame
+from unitscope.study.ladder import ladder_table
+from unitscope.study.minimal_pairs import PairResults
 from unitscope.study.plan import N_CANDIDATES, Slice, Study
 from unitscope.study.prepare import Prepared
 from unitscope.study.unitpass import N_REPORTED, STATUS
-from unitscope.study.verdicts import Evidence, conclude, write_manifest
+from unitscope.study.verdicts import Evidence, conclude, table_name, write_manifest
 
 Arrays = dict[str, NDArray[Any]]
 Table = dict[str, Any]
@@ -59,6 +62,7 @@ def write_atlas(
     blocks: Mapping[str, Sequence[tuple[Slice, Path]]],
     notes: Mapping[str, Any],
     folder: Path,
+    pairs: PairResults | None = None,
 ) -> None:
     """Write all files of an atlas into a fresh folder."""
     evidence: dict[str, Evidence] = {}
@@ -66,6 +70,12 @@ def write_atlas(
         arrays = gather_blocks(blocks[variant])
         units, tests = unit_table(study, frames, arrays), test_table(study, frames, measures, arrays)
         evidence[variant] = Evidence(units, tests)
+        if study.formulas:
+            tables = [frames[layer.grid].table for layer in study.layers]
+            table = with_q(formula_table([layer.address for layer in study.layers], tables, arrays))
+            write_table(folder / f"{table_name(variant, 'formulas')}.parquet", table)
+        if study.ladder and variant == "trained":
+            write_table(folder / "ladder.parquet", ladder_table(tests, arrays, pairs, N_REPORTED))
         if variant == "trained":
             clips, shown = clip_table(study, frames, gather_clips(blocks[variant]))
             write_arrow(folder / "clips.parquet", clips)

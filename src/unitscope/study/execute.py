@@ -75,6 +75,11 @@ class Executor:
         """File that says which sites of a grid the model has positions for."""
         return self.folder / f"valid-{grid}.safetensors"
 
+    @property
+    def pairs(self) -> Path:
+        """Result file of the minimal pairs."""
+        return self.folder / "pairs.safetensors"
+
     def frame(self, grid: str) -> Frame:
         """Frame of a grid; which sites are valid is saved once, since the spool is temporary."""
         if grid not in self._frames:
@@ -140,8 +145,10 @@ class Executor:
         block = blocks_of(part)[task]
         layer = self.study.layers[block.layer]
         frame = self.frame(layer.grid)
-        clipping = Clipping.of(self.study.seed, layer, block.start) if job.variant == "trained" else None
-        unitpass.run_block(frame, self.measures, block, part, spool, self.block(job.variant, block), clipping)
+        trained = job.variant == "trained"
+        clipping = Clipping.of(self.study.seed, layer, block.start) if trained else None
+        extras = unitpass.Extras(self.study.formulas, self.study.ladder and trained, clipping)
+        unitpass.run_block(frame, self.measures, block, part, spool, self.block(job.variant, block), extras)
         return {}
 
     def _model(self, variant: str) -> Model:

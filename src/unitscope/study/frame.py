@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from unitscope.concepts.table import ConceptTable
 from unitscope.errors import PlanError
 from unitscope.stats.controls import Controls, WithinForm
+from unitscope.stats.formulas import Masks
 from unitscope.stats.halves import Halves, split
 from unitscope.stats.intervals import Blocks
 from unitscope.stats.passport import Passports
@@ -109,6 +110,11 @@ class Universe:
     def places_b(self) -> Strata:
         """Strata of word form at position over half B."""
         return Strata.of(self.controls_b.form_at_position, self.blocks_b.of_site)
+
+    @cached_property
+    def masks_a(self) -> Masks:
+        """Concepts over half A as bits, for the search of formulas."""
+        return Masks.of(self.columns_a)
 
     @cached_property
     def within_a(self) -> WithinForm:

@@ -37,6 +37,9 @@ class Study:
     concepts: tuple[str, ...]
     measures: tuple[str, ...]
     baselines: tuple[str, ...] = ()
+    formulas: int = 0
+    ladder: bool = False
+    pairs: bool = False
     resample: Resampling = "last"
     long_items: LongItems = "window"
     batch_size: int = 32

@@ -34,6 +34,7 @@ from unitscope.study.attribution import run_attribution
 from unitscope.study.bases import fit, save_given, write_fitted
 from unitscope.study.claim import claimed, clear
 from unitscope.study.execute import Executor, resampling_changes
+from unitscope.study.minimal_pairs import PairResults, make_pairs, run_pairs
 from unitscope.study.plan import Budget, Plan, Slice, Study, blocks_of, make_plan
 from unitscope.study.prepare import Prepared, prepare
 from unitscope.study.writes import lens_note, write_layers, write_writes
@@ -229,6 +230,13 @@ class Run:
         self.progress(label, 0, len(tasks))
         runner.run(job, tasks, self.work, tick)
 
+    def _pairs(self, executor: Executor) -> PairResults:
+        """Run the minimal pairs, once."""
+        if not executor.pairs.exists():
+            self.progress("running minimal pairs", 0, 1)
+            run_pairs(self.model, self.study, make_pairs(self.sources, self.study.seed), executor.pairs)
+        return PairResults.read(executor.pairs)
+
     def _assemble(self, executor: Executor, prepared: Prepared, counts: Counter[str]) -> None:
         self.progress("writing the atlas", 0, 1)
         folder = self.work / "atlas"
@@ -242,7 +250,8 @@ class Run:
             write_writes(self.study, self.model, self._writes, self._attributed, prepared.n_shards, folder)
         notes["corpus"] = prepared.corpus_notes
         write_fitted(self.study, self.work, folder)
-        write_atlas(self.study, executor.measures, frames, prepared, blocks, notes, folder)
+        pairs = self._pairs(executor) if self.study.pairs else None
+        write_atlas(self.study, executor.measures, frames, prepared, blocks, notes, folder, pairs)
         self.progress("writing the atlas", 1, 1)
 
 

@@ -27,7 +27,9 @@ from unitscope.stats.view import Columns, OwnView, View
 from unitscope.store import CRC_ROWS, ArrayFile, write_arrays
 from unitscope.study.candidates import Association, Candidates, association, choose, partial_strength
 from unitscope.study.clipsites import Clipping, clip_sites
+from unitscope.study.formulas import formulas
 from unitscope.study.frame import Frame, Universe
+from unitscope.study.ladder import word_types
 from unitscope.study.plan import N_CANDIDATES, Slice
 from unitscope.study.sitepass import spool_name
 
@@ -42,6 +44,15 @@ STATUS = ("live", "dead", "constant", "nan")
 Arrays = dict[str, NDArray[Any]]
 
 
+@dataclass(frozen=True)
+class Extras:
+    """What is asked for beyond the usual: most concepts in a formula (0: none), the ladder, how clips are drawn."""
+
+    formulas: int = 0
+    ladder: bool = False
+    clipping: Clipping | None = None
+
+
 def run_block(
     frame: Frame,
     measures: Sequence[Measure],
@@ -49,9 +60,9 @@ def run_block(
     slices: Sequence[Slice],
     spool: Sequence[Path],
     path: Path,
-    clipping: Clipping | None = None,
+    extras: Extras = Extras(),
 ) -> None:
-    """Score one block of units and write its arrays; with clips where `clipping` says how they are drawn."""
+    """Score one block of units and write its arrays."""
     home = next(s for s in slices if s.layer == part.layer and s.start <= part.start < s.stop)
     frame.ready()
     files = [ArrayFile(file) for file in spool]
@@ -60,8 +71,8 @@ def run_block(
     for start in range(part.start, part.stop, step):
         stop = min(start + step, part.stop)
         keys, scale = read_keys(files, spool_name(home), start - home.start, stop - home.start, frame.valid)
-        draws = None if clipping is None else replace(clipping, start=start)
-        done.append(score(frame, measures, keys, scale, draws))
+        clipping = extras.clipping and replace(extras.clipping, start=start)
+        done.append(score(frame, measures, keys, scale, replace(extras, clipping=clipping)))
     arrays = {name: np.concatenate([each[name] for each in done]) for name in done[0]}
     write_arrays(path, arrays, {"layer": part.layer, "start": part.start, "stop": part.stop})
 
@@ -111,7 +122,7 @@ def score(
     measures: Sequence[Measure],
     keys: Keys,
     scale: NDArray[np.float32],
-    clipping: Clipping | None = None,
+    extras: Extras = Extras(),
 ) -> Arrays:
     """Everything about a chunk of units, by name; each array's first axis is U (but for the flat `clip.keys`)."""
     n_units, n_concepts = len(keys), frame.table.n_concepts
@@ -147,11 +158,15 @@ def score(
     candidates = choose(on_a, frame.eligible, frame.alike, N_CANDIDATES)
     candidates = candidates.without(found["status"] >= CONSTANT)
     found |= {"concept": candidates.concept, "sign": candidates.sign, "auroc_a": candidates.auroc}
-    if clipping is not None:
+    if extras.clipping is not None:
         usable = found["status"] < CONSTANT
         first, sign = candidates.concept[:, 0], candidates.sign[:, 0]
-        found |= clip_sites(frame.places, whole, frame.columns, first, sign, usable, clipping)
+        found |= clip_sites(frame.places, whole, frame.columns, first, sign, usable, extras.clipping)
     found |= _tested(frame, measures, views_b, candidates)
+    if extras.formulas:
+        found |= formulas(frame, keys, views_b, candidates, extras.formulas)
+    if extras.ladder:
+        found |= word_types(frame, views_b, candidates, N_REPORTED)
     if "passport" not in found:
         found["passport"] = frame.passports.of(keys, key_table()).astype(np.float32)
     found["passport"][found["status"] >= CONSTANT] = np.nan
@@ -209,6 +224,7 @@ def _tested(frame: Frame, measures: Sequence[Measure], views: Sequence[View], ca
     pairs = {
         name: np.full(shape, np.nan) for name in ("p", "auroc", "low", "high", "form", "form_p", "place", "place_p")
     }
+    pairs |= {name: np.full(shape, np.nan) for name in ("form_error", "form_blocks", "form_n")}
     held_out = {measure.key: np.full(n_units, np.nan, np.float32) for measure in measures}
     limits = {f"{measure.key}.{kind}": np.full(n_units, np.nan, np.float32) for measure in measures for kind in _KINDS}
     universe_of, index_of = _places(frame)
@@ -286,6 +302,8 @@ def _test_pairs(frame: Frame, universe: Universe, view: View, pairs: Pairs) -> d
         effect = within(keys, order, strata, every, pairs.units, concepts, better)
         found[name] = np.where(rises, effect.effect, 1 - effect.effect)
         found[f"{name}_p"] = np.where(rises, effect.p_upper, effect.p_lower)
+        if name == "form":
+            found |= {"form_error": effect.error, "form_blocks": effect.n_effective, "form_n": effect.n}
     return found
 
 
