@@ -146,5 +146,7 @@ def test_text_reads_from_the_left() -> None:
     names = ["a", "b", "c", "d"]
     assert written([2, -1], [0, 0], names) == "c"
     assert written([0, 1, 2], [AND, AND, AND_NOT], names) == "a and b and not c"
-    assert written([0, 1, 2], [AND, OR, OR], names) == "a or b or c"
+    assert written([2, 0, 1], [AND, OR, OR], names) == "a or b or c"
+    assert written([2, 1, 0], [AND, AND_NOT, AND], names) == "c and not b and a"
+    assert written([2, 1, 0], [AND, AND, OR], names) == "(b and c) or a"
     assert written([0, 1, 2, 3], [AND, AND, OR, AND_NOT], names) == "((a and b) or c) and not d"

@@ -151,15 +151,20 @@ def holds(terms: Sequence[int], ops: Sequence[int], columns: Columns) -> NDArray
 def written(terms: Sequence[int], ops: Sequence[int], names: Sequence[str]) -> str:
     """A formula as text, read from the left; brackets only where `and` and `or` meet.
 
+    What the order cannot matter for, the first terms joined by `and` alone or `or` alone, stand in order of concepts.
+
     >>> written([0, 1, 2], [0, 0, 2], ["number", "time", "question"])
     'number and time and not question'
     >>> written([0, 1, 2, -1], [0, 1, 2, 0], ["noun", "verb", "past"])
     '(noun or verb) and not past'
     """
+    length = sum(term >= 0 for term in terms)
+    alike = 1
+    while alike < length and ops[alike] == ops[1] != AND_NOT:
+        alike += 1
+    ordered = [*sorted(terms[:alike]), *terms[alike:length]]
     text, before = "", -1
-    for number, (term, op) in enumerate(zip(terms, ops, strict=True)):
-        if term < 0:
-            break
+    for number, (term, op) in enumerate(zip(ordered, ops[:length], strict=True)):
         if number and before >= 0 and (before == OR) != (op == OR):
             text = f"({text})"
         text = f"{text} {WORDS[op]} {names[term]}" if number else names[term]
