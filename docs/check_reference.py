@@ -65,7 +65,7 @@ def options(command: Any) -> Iterator[str]:
     """Options and arguments of a command, as they are written."""
     for parameter in command.params:
         if parameter.param_type_name == "option":
-            yield from (name for name in parameter.opts if name.startswith("--"))
+            yield from (name for name in (*parameter.opts, *parameter.secondary_opts) if name.startswith("--"))
         else:
             yield (parameter.metavar or parameter.name).strip("{}.").upper().rstrip(".")
 
