@@ -38,7 +38,12 @@ def test_bad_rows_are_counted_and_told(small_model: str, tmp_path: Path) -> None
     written.append('{"title": "the cat \\ud800 sat", "doc": "d0", "kind": null}')
     path.write_text("\n".join(written) + "\n")
     columns = ["--columns", "text=title,label=kind", "--columns", "group=doc"]
-    concepts = ["--concepts", "words:20,ngrams:2:4,morphemes", "--concepts", "combine:cat x=words:cat and labels:kind=x"]
+    concepts = [
+        "--concepts",
+        "words:20,ngrams:2:4,morphemes",
+        "--concepts",
+        "combine:cat x=words:cat and labels:kind=x",
+    ]
     command = ["map", small_model, "--corpus", str(path), "--out", str(out), *columns, *concepts, *ARGUMENTS]
     code, _, stderr = run(command)
     assert code == 0, stderr

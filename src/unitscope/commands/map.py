@@ -61,6 +61,12 @@ class MapOptions:
         list[str],
         typer.Option(metavar="ROLE=NAME", help=f"Columns of a table, as text=title,label=class,group=doc. {_REPEAT}"),
     ] = field(default_factory=list)
+    lens: Annotated[
+        bool, typer.Option("--lens/--no-lens", help="The tokens that units write, where the model has them.")
+    ] = True
+    attribution: Annotated[
+        bool, typer.Option("--attribution", help="Also what units add to the logit of the token that comes next.")
+    ] = False
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what it would cost and stop.")] = False
     json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False
 
@@ -79,6 +85,7 @@ class MapOptions:
             "disk": parse_bytes(self.disk, "--disk"),
         }
         same = ("resample", "batch_size", "seed", "threads", "workers", "device", "max_items", "per_group", "target")
+        chosen |= {"lens": self.lens, "attribution": self.attribution}
         return Settings(**chosen, **{name: getattr(self, name) for name in same})
 
 

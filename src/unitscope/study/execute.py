@@ -17,9 +17,11 @@ from unitscope.errors import ModelError
 from unitscope.measures import Measure, parse_measures
 from unitscope.models.base import Model
 from unitscope.runners.base import Job
+from unitscope.stats.view import Columns, View
 from unitscope.store import ArrayFile, read_sealed, write_arrays, write_sealed
 from unitscope.study import sitepass, unitpass
 from unitscope.study.candidates import Association, choose
+from unitscope.study.clipsites import Clipping
 from unitscope.study.frame import Frame, load_frame
 from unitscope.study.plan import Slice, Study, blocks_of
 from unitscope.study.prepare import Prepared
@@ -132,8 +134,10 @@ class Executor:
             self._check(task, spool)
             return {}
         block = blocks_of(part)[task]
-        frame = self.frame(self.study.layers[block.layer].grid)
-        unitpass.run_block(frame, self.measures, block, part, spool, self.block(job.variant, block))
+        layer = self.study.layers[block.layer]
+        frame = self.frame(layer.grid)
+        clipping = Clipping.of(self.study.seed, layer, block.start) if job.variant == "trained" else None
+        unitpass.run_block(frame, self.measures, block, part, spool, self.block(job.variant, block), clipping)
         return {}
 
     def _model(self, variant: str) -> Model:
@@ -158,10 +162,9 @@ class Executor:
         keys, _ = unitpass.read_keys([ArrayFile(path) for path in spool], f"{layer}.other", 0, n, frame.valid)
         found = Association.blank(n, frame.table.n_concepts)
         for universe in frame.universes:
-            keep = universe.halves.a if universe.known is None else universe.known.copy()
-            if universe.known is not None:
-                keep[universe.known] = universe.halves.a
-            unitpass.associate(universe, unitpass.keys_at(keys, keep), found)
+            view = View(keys, Columns(frame.table.indptr, frame.table.sites, frame.n_sites))
+            part = view if universe.known is None else view.part(universe.part, universe.columns)
+            unitpass.associate(universe, part.part(universe.part_a, universe.columns_a), found)
         chosen = choose(found, frame.eligible, frame.alike, 1)
         write_arrays(self.check(layer), {"concept": chosen.concept[:, 0]})
 
