@@ -128,8 +128,8 @@ def make_run(
 
     spec = model if isinstance(model, str) else None
     limits: dict[str, Any] = {name: getattr(settings, name) for name in ("max_items", "per_group", "target")}
+    read = load_corpus(corpus, **limits, columns=settings.columns) if isinstance(corpus, str) else corpus
     limits["columns"] = settings.columns or None
-    read = load_corpus(corpus, **{**limits, "columns": settings.columns}) if isinstance(corpus, str) else corpus
     if not isinstance(corpus, str) and (given := [name for name, value in limits.items() if value is not None]):
         raise PlanError(
             f"Got {given[0]}={limits[given[0]]!r} beside a corpus object.",

@@ -134,7 +134,7 @@ class _Merge:
         grids = {grid: notes for atlas in self.atlases for grid, notes in atlas.manifest["grids"].items()}
         notes = {
             "items": self.atlases[0].manifest["notes"]["items"],
-            "corpus": self.atlases[0].manifest["notes"]["corpus"],
+            "corpus": self.atlases[0].manifest["notes"].get("corpus", {"read": [], "skipped": {}}),
             "counts": self.counts(),
             "resampling": self.resampling(),
             "writes": self.atlases[0].manifest["notes"]["writes"],

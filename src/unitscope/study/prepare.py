@@ -72,7 +72,7 @@ class Prepared:
     @property
     def corpus_notes(self) -> dict[str, Any]:
         """How the corpus was read, in sentences (`read`), and what was passed over, by what it was (`skipped`)."""
-        notes: dict[str, Any] = self._summary()["corpus"]
+        notes: dict[str, Any] = self._summary().get("corpus", {"read": [], "skipped": {}})
         return notes
 
     def n_sites(self, grid: str) -> int:
