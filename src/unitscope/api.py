@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from fnmatch import fnmatchcase
 from importlib.metadata import PackageNotFoundError, version
@@ -21,15 +21,18 @@ from unitscope.concepts import parse_sources
 from unitscope.concepts.base import ConceptSource
 from unitscope.corpora import load_corpus
 from unitscope.corpora.base import Corpus
-from unitscope.errors import ConceptError, PlanError, closest
+from unitscope.errors import ConceptError, ModelError, PlanError, closest
 from unitscope.measures import parse_measures
 from unitscope.models.base import Layer, LongItems, Model, Resampling
 from unitscope.study.bases import basis_layers
 from unitscope.study.plan import BASELINES, Budget, Plan, Study
 from unitscope.study.run import Progress, Run, silent
+from unitscope.study.writes import lens_of
 
 DEFAULT_ROLES = ("hidden state", "feed-forward neurons", "recurrent state")
 RESAMPLINGS = ("last", "first", "mean", "max")
+_COLUMNS = ("upos", "feats", "deprel", "meaning", "xpos", "lemma", "head", "morphemes", "constituents")
+"""Columns of treebanks and of the demo; a corpus' other columns are its own annotation."""
 _VERSIONED = ("unitscope", "torch", "transformers", "tokenizers", "numpy", "scipy", "numba", "pyarrow")
 
 
@@ -40,7 +43,8 @@ class Settings:
     `layers`, `concepts` and `measures` are patterns and specs as on the command line; empty means the defaults:
     hidden states and feed-forward neurons; the annotation the corpus has, frequent words, position and covariates;
     every measure. `bases` are specs as on the command line, or pairs of a layer (or glob) and a basis object. `memory`
-    and `disk` are bytes.
+    and `disk` are bytes. `columns` says which column of a table is what. `lens` adds the tokens that units write, where
+    the model has an output embedding; `attribution` what they add to the logit of the token that comes next.
     """
 
     layers: Sequence[str] = ()
@@ -60,10 +64,13 @@ class Settings:
     max_items: int | None = None
     per_group: int | None = None
     target: Literal["copy"] | None = None
+    lens: bool = True
+    attribution: bool = False
+    columns: Sequence[str] | Mapping[str, str] = ()
     sources: Sequence[ConceptSource] = field(default=())
 
     def __post_init__(self) -> None:
-        for name in ("layers", "concepts", "measures", "baselines", "bases"):
+        for name in ("layers", "concepts", "measures", "baselines", "columns", "bases"):
             if isinstance(getattr(self, name), str):
                 raise PlanError(f"Got {name}='{getattr(self, name)}'.", expected=f"a list, as {name}=['...']")
         for baseline in self.baselines:
@@ -78,6 +85,8 @@ class Settings:
         for name in ("batch_size", "threads", "workers"):
             if getattr(self, name) is not None and getattr(self, name) < 1:
                 raise PlanError(f"Got {name}={getattr(self, name)}.", expected="1 or more")
+        if self.attribution and not self.lens:
+            raise PlanError("Got attribution without the lens.", fix="Leave out --no-lens or --attribution.")
         if not 0 <= self.seed < 1 << 63:
             raise PlanError(f"Got seed={self.seed}.", expected="a whole number from 0 to 2**63 - 1")
 
@@ -109,7 +118,8 @@ def make_run(
 
     spec = model if isinstance(model, str) else None
     limits: dict[str, Any] = {name: getattr(settings, name) for name in ("max_items", "per_group", "target")}
-    read = load_corpus(corpus, **limits) if isinstance(corpus, str) else corpus
+    limits["columns"] = settings.columns or None
+    read = load_corpus(corpus, **{**limits, "columns": settings.columns}) if isinstance(corpus, str) else corpus
     if not isinstance(corpus, str) and (given := [name for name, value in limits.items() if value is not None]):
         raise PlanError(
             f"Got {given[0]}={limits[given[0]]!r} beside a corpus object.",
@@ -117,7 +127,7 @@ def make_run(
             fix="Wrap the corpus: see unitscope.corpora.limit.",
         )
     concepts = list(settings.concepts) or ([] if settings.sources else default_concepts(read))
-    sources = [*parse_sources(concepts, read), *settings.sources]
+    sources = [*parse_sources(concepts, read, settings.sources), *settings.sources]
     measures = parse_measures(settings.measures)
     loaded = load_model(model, device=settings.device, threads=settings.threads) if isinstance(model, str) else model
     layers, bases = _layers(loaded, settings.layers, parse_bases(settings.bases))
@@ -137,7 +147,11 @@ def make_run(
         threads=settings.threads,
         device=settings.device,
         versions=_versions(),
+        lens=lens_of(loaded)[0] if settings.lens else "",
+        attribution=settings.attribution,
     )
+    if study.attribution and not study.lens:
+        raise ModelError(f"No logits can be attributed. {lens_of(loaded)[1]}", fix="Leave out --attribution.")
     workers = settings.workers or max(1, (os.cpu_count() or 1) // settings.threads)
     if spec is None or settings.device != "cpu":
         workers = 1  # live objects and accelerators are not shared between processes
@@ -175,7 +189,9 @@ def dry_run(run: Run) -> Plan:
 def default_concepts(corpus: Corpus) -> list[str]:
     """Specs used when none are given: annotation columns that say something of single words, then the rest."""
     wanted = ("upos", "feats", "deprel", "meaning")
-    return [*(name for name in wanted if name in corpus.columns), "words:40", "position", "covariates"]
+    others = (f"column:{name}" for name in corpus.columns if name not in _COLUMNS)
+    annotation = [*(name for name in wanted if name in corpus.columns), *others]
+    return [*annotation, "words:40", "position", "covariates"]
 
 
 def _layers(

@@ -24,12 +24,15 @@ if TYPE_CHECKING:
 
     from unitscope.bases.base import Basis
 
-SCHEMA = 1
+SCHEMA = 2
 KINDS = ("contextual", "lexical", "positional")
+CLIPS = ("top", "low", "band", "random", "missed")
+ROWS_IN_GROUP = 16_384
+"""Rows of a table that are read together: few enough that one unit's clips are found without reading all."""
 MANIFEST, CHECKSUMS, RUN = "manifest.json", "checksums.json", "run.json"
-TABLES = ("units", "tests", "matches", "concepts", "clips", "clips_low")
-OPTIONAL = ("unit_names",)
-"""Tables that only some atlases have."""
+TABLES = ("units", "tests", "matches", "concepts", "clips", "items")
+OPTIONAL = ("writes", "attributions", "unit_names")
+"""Tables that an atlas need not have."""
 Row = dict[str, Any]
 
 
@@ -88,15 +91,20 @@ class Atlas:
         self._check(f"{name}.parquet")
         return parquet.read_table(self.path / f"{name}.parquet")
 
+    def has(self, name: str) -> bool:
+        """Whether the atlas has a table, such as the optional `writes`."""
+        return f"{name}.parquet" in self._checksums
+
     def sql(self, query: str, parameters: Sequence[Any] = ()) -> list[Row]:
-        """Rows of a DuckDB query over the views `units`, `tests`, `matches`, `concepts`, `clips`, `clips_low`.
+        """Rows of a DuckDB query over the views `units`, `tests`, `matches`, `concepts`, `clips`, `items`,
+        and those of `OPTIONAL` that the atlas has.
 
         Raises StoreError when the query makes no sense.
         """
         import duckdb
 
         with duckdb.connect() as connection:
-            for name in (*TABLES, *(name for name in OPTIONAL if f"{name}.parquet" in self._checksums)):
+            for name in (*TABLES, *(name for name in OPTIONAL if self.has(name))):
                 self._check(f"{name}.parquet")
                 source = _literal(self.path / f"{name}.parquet")
                 connection.execute(f"create view {name} as from read_parquet({source}, hive_partitioning = false)")
@@ -185,11 +193,19 @@ class Atlas:
         matches = self.sql(
             "select * from matches where layer = ? and unit = ? order by slot, measure <> 'auroc', measure", key
         )
-        ends = [
-            tuple(self.sql(f"select * from {end} where layer = ? and unit = ? order by rank", key))
-            for end in ("clips", "clips_low")
-        ]
-        return UnitRecord(address, found[0], tuple(matches), *ends)
+        clips = self.sql(
+            'select c.*, i.id, i.group, i.words[c.position + 1] as word, i.* exclude (item, grid, id, "group") '
+            "from clips c join items i using (grid, item) where layer = ? and unit = ? "
+            f"order by list_position({list(CLIPS)}, kind), rank",
+            key,
+        )
+        written = "select * from writes where layer = ? and unit = ? order by kind desc, sign desc, rank"
+        writes = self.sql(written, key) if self.has("writes") else []
+        attributed = "select * from attributions where layer = ? and unit = ?"
+        attribution = self.sql(attributed, key) if self.has("attributions") else []
+        return UnitRecord(
+            address, found[0], tuple(matches), tuple(clips), tuple(writes), attribution[0] if attribution else None
+        )
 
     def scores(self, measure: str, layer: str) -> NDArray[np.float32]:
         """Unsplit scores [U, C] of a layer under a measure's key; columns as `concept_names(layer)`."""
@@ -243,13 +259,20 @@ class Atlas:
 
 @dataclass(frozen=True)
 class UnitRecord:
-    """One unit: its row, its reported matches (a row a measure), its highest and its lowest sites."""
+    """One unit: its row, its reported matches (a row a measure), its clips with the items they show, kind by kind, and
+    the tokens that it writes, and what that does to the token that comes next; the last two where they were asked for.
+    """
 
     address: str
     row: Row
     matches: tuple[Row, ...]
     clips: tuple[Row, ...]
-    clips_low: tuple[Row, ...]
+    writes: tuple[Row, ...] = ()
+    attribution: Row | None = None
+
+    def of_kind(self, kind: str) -> tuple[Row, ...]:
+        """Clips of one of `CLIPS`: `top` (highest sites, one an item), `low`, `band`, `random`, `missed`."""
+        return tuple(row for row in self.clips if row["kind"] == kind)
 
 
 def _literal(path: Path) -> str:
@@ -274,6 +297,44 @@ def write_table(path: Path, columns: Mapping[str, Any]) -> None:
             arrays[name] = pyarrow.array(values)
     with writing(path) as file:
         parquet.write_table(pyarrow.table(arrays), file, compression="zstd")
+
+
+def write_arrow(path: Path, table: pyarrow.Table) -> None:
+    """Write a table with lists as Parquet, atomically, in groups of 16,384 rows."""
+    import pyarrow
+    from pyarrow import parquet
+
+    # Rounded values have two bytes of zeros, which packing by bytes finds.
+    packed = {"value": pyarrow.types.is_floating, "values": pyarrow.types.is_list}
+    split = [
+        name for name, fits in packed.items() if name in table.column_names and fits(table.schema.field(name).type)
+    ]
+    packing = {
+        "use_dictionary": [name for name in table.column_names if name not in split],
+        "use_byte_stream_split": ["values.list.element" if name == "values" else name for name in split],
+    }
+    with writing(path) as file:
+        parquet.write_table(table, file, compression="zstd", row_group_size=ROWS_IN_GROUP, **packing)
+
+
+def list_column(values: NDArray[Any], lengths: NDArray[Any]) -> pyarrow.ListArray:
+    """Lists of these lengths, one after the other, of flat values; NaN becomes null.
+
+    >>> list_column(np.array([1.0, np.nan, 2.0]), np.array([2, 0, 1])).to_pylist()
+    [[1.0, None], [], [2.0]]
+    """
+    import pyarrow
+
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
+    flat = pyarrow.array(values, from_pandas=True)
+    return pyarrow.ListArray.from_arrays(pyarrow.array(offsets), flat, type=lists_of(flat.type))
+
+
+def lists_of(kind: pyarrow.DataType) -> pyarrow.ListType:
+    """The type of lists of a kind, under the name that Parquet gives their elements."""
+    import pyarrow
+
+    return pyarrow.list_(pyarrow.field("element", kind))
 
 
 def _strings(values: NDArray[Any]) -> pyarrow.Array:

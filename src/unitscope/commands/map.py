@@ -25,7 +25,10 @@ class MapOptions:
     """Options of `map`."""
 
     model: Annotated[str, typer.Argument(metavar="MODEL", help="Folder, hub id, or python:pkg.module:factory.")]
-    corpus: Annotated[str, typer.Option(help="A .conllu, .txt or .tsv file, or demo.")]
+    corpus: Annotated[
+        str,
+        typer.Option(help="A file (.conllu .txt .jsonl .json .csv .tsv .parquet), SOURCE,TARGET, hf:NAME, or demo."),
+    ]
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the atlas.")]
     layers: Annotated[
         list[str],
@@ -61,6 +64,16 @@ class MapOptions:
     max_items: Annotated[int | None, typer.Option(help="Read this many items.")] = None
     per_group: Annotated[int | None, typer.Option(help="Read this many items of each group.")] = None
     target: Annotated[str | None, typer.Option(metavar="copy", help="Use each text as its own target.")] = None
+    lens: Annotated[
+        bool, typer.Option("--lens/--no-lens", help="The tokens that units write, where the model has them.")
+    ] = True
+    attribution: Annotated[
+        bool, typer.Option("--attribution", help="Also what units add to the logit of the token that comes next.")
+    ] = False
+    columns: Annotated[
+        list[str],
+        typer.Option(metavar="ROLE=NAME", help=f"Columns of a table, as text=title,label=class,group=doc. {_REPEAT}"),
+    ] = field(default_factory=list)
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what it would cost and stop.")] = False
     json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False
 
@@ -73,12 +86,14 @@ class MapOptions:
             "concepts": split_concepts(self.concepts),
             "measures": split_measures(self.measures) or ("all",),
             "baselines": split_names(self.baseline),
+            "columns": split_names(self.columns),
             "bases": tuple(self.basis),
             "long_items": self.long,
             "memory": parse_bytes(self.memory, "--memory"),
             "disk": parse_bytes(self.disk, "--disk"),
         }
         same = ("resample", "batch_size", "seed", "threads", "workers", "device", "max_items", "per_group", "target")
+        chosen |= {"lens": self.lens, "attribution": self.attribution}
         return Settings(**chosen, **{name: getattr(self, name) for name in same})
 
 
@@ -106,14 +121,26 @@ def mapped(model: str, corpus: str | Corpus, out: Path, settings: Settings) -> A
     console = screen.err()
     with screen.bars(console) as progress:
         run = make_run(model, corpus, out, settings, progress)
+        _tell(run.corpus)
         run.announce = lambda plan: console.print(screen.cost(plan), soft_wrap=not console.is_terminal)
         return run.finish()
+
+
+def _tell(corpus: Corpus) -> None:
+    """How the corpus is read, where that was not said by the user alone."""
+    from unitscope.corpora.base import corpus_notes
+    from unitscope.report.plain import clean
+
+    console = screen.err()
+    for note in corpus_notes(corpus):
+        console.print(clean(note), soft_wrap=not console.is_terminal)
 
 
 def _dry_run(options: MapOptions, settings: Settings) -> None:
     from unitscope.api import dry_run, make_run
 
     run = make_run(options.model, options.corpus, options.out, settings)
+    _tell(run.corpus)
     plan = dry_run(run).to_json()
     plan = {"layers": len(run.study.layers), "units": sum(layer.width for layer in run.study.layers), **plan}
     if options.json:

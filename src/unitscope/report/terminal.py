@@ -132,11 +132,20 @@ def identity(atlas: Atlas) -> Text:
             f"{counted(grid['concepts'], 'concept')}, {count(grid['concepts_eligible'])} of them frequent enough to be "
             "tested.\n"
         )
+    text.append(_as_read(atlas))
     text.append(_left_out(atlas))
     text.append(_resampling(study["resample"], notes["resampling"]))
     smallest = atlas.summary["trained"]["all"]["smallest_q"]
     text.append(f"Smallest attainable q: {smallest:.2g}.")
     return text
+
+
+def _as_read(atlas: Atlas) -> str:
+    """Which columns of a table were read as what, and what was no item."""
+    notes = atlas.manifest["notes"].get("corpus", {})
+    skipped = [f"{count(n)} {clean(what)}" for what, n in notes.get("skipped", {}).items()]
+    told = [f"{clean(note)}.\n" for note in notes.get("read", ())]
+    return "".join([*told, f"Passed over: {', '.join(skipped)}.\n" if skipped else ""])
 
 
 def _left_out(atlas: Atlas) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 from array import array
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 from unitscope.concepts.base import ConceptSource
 from unitscope.concepts.build import ConceptTableBuilder
 from unitscope.concepts.table import ConceptTable
-from unitscope.corpora.base import Corpus
+from unitscope.corpora.base import Corpus, corpus_notes, read_items
 from unitscope.errors import CorpusError
 from unitscope.sites import Item, Text
 from unitscope.store import read_arrays, read_sealed, write_arrays, write_sealed
@@ -67,6 +68,12 @@ class Prepared:
     def n_items(self) -> int:
         """Number of items."""
         return int(self._summary()["n_items"])
+
+    @property
+    def corpus_notes(self) -> dict[str, Any]:
+        """How the corpus was read, in sentences (`read`), and what was passed over, by what it was (`skipped`)."""
+        notes: dict[str, Any] = self._summary()["corpus"]
+        return notes
 
     def n_sites(self, grid: str) -> int:
         """Number of sites of a grid, valid or not."""
@@ -130,16 +137,17 @@ def prepare(
     columns = {grid: _GridColumns() for grid in grids}
     builders = {grid: ConceptTableBuilder(sources) for grid in grids}
     groups: list[str] = []
+    skipped: Counter[str] = Counter()
     waiting: list[Item] = []
     n_shards = 0
     cached = _cached(normalise)
-    for index, item in enumerate(corpus):
+    for index, item in enumerate(read_items(corpus, skipped)):
         for grid in grids:
             if grid not in item.grids:
                 raise CorpusError(
                     f"Item '{item.id}' of corpus '{corpus.name}' has no grid '{grid}', which a chosen layer needs.",
-                    fix="Give sentence pairs (.tsv), or --target copy to use each text as its own target, "
-                    "or only layers of the encoder (--layers 'encoder.*').",
+                    fix="Give sentence pairs (.tsv, or --columns source=NAME,target=NAME), or --target copy to use "
+                    "each text as its own target, or only layers of the encoder (--layers 'encoder.*').",
                 )
             columns[grid].add(index, item.grids[grid], cached)
             builders[grid].add(item, grid)
@@ -163,7 +171,8 @@ def prepare(
     write_sealed(temporary / "groups.json", groups)
     n_sites = {grid: len(columns[grid].item) for grid in grids}
     summary = {"n_items": len(groups), "n_shards": n_shards, "grids": list(grids), "n_sites": n_sites}
-    write_sealed(temporary / "summary.json", summary)
+    notes = {"read": list(corpus_notes(corpus)), "skipped": dict(sorted(skipped.items()))}
+    write_sealed(temporary / "summary.json", {**summary, "corpus": notes})
     shutil.rmtree(folder, ignore_errors=True)  # where a file of it is missing
     temporary.rename(folder)
     return Prepared(folder)
