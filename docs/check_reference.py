@@ -183,6 +183,7 @@ def _files(atlas: Path) -> Iterator[Path]:
 
 def _general(name: str, keys: Iterable[str]) -> str:
     name = re.sub(r"^baselines/[a-z]+\.", "baselines/VARIANT.", name)
+    name = re.sub(r"^bases/.*\.safetensors$", "bases/LAYER.safetensors", name)
     return next(("scores/KEY.safetensors" for key in keys if name == f"scores/{key}.safetensors"), name)
 
 

@@ -177,7 +177,7 @@ def make_run(
         out=Path(os.path.abspath(out)),
         workers=workers,
         budget=Budget(settings.memory, settings.disk),
-        model_bytes=_bytes(loaded),
+        model_bytes=_bytes(loaded) + sum(_basis_bytes(spec) for spec in bases.values()),
         bases=bases,
         progress=progress,
     )
@@ -267,3 +267,9 @@ def _bytes(model: Model) -> int:
     if module is None:
         return 0
     return sum(int(p.numel()) * int(p.element_size()) for p in module.parameters())
+
+
+def _basis_bytes(spec: BasisSpec) -> int:
+    """Bytes of a basis that is there already; what is yet to be fitted is no wider than its layer."""
+    basis = getattr(spec, "basis", None)
+    return 0 if basis is None else sum(int(array.nbytes) for array in basis.save()[0].values())

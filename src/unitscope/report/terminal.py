@@ -57,7 +57,7 @@ def findings_list(rows: Sequence[Row], *, kind: bool = False) -> Listing:
     for row in rows:
         table.append(
             [
-                f"{clean(row['layer'])}:{row['unit']}" + (f" {clean(row['name'])}" if row["name"] else ""),
+                f"{clean(row['layer'])}:{row['unit']}" + (f" {clean(row['name'])}" if row.get("name") else ""),
                 f"{direction(row['sign'])} {clean(row['concept'])}",
                 *([row["kind"]] if kind else []),
                 auroc(row, "no interval"),

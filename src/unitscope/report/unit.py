@@ -41,7 +41,9 @@ def unit(atlas: Atlas, address: str, *, top: int = 10) -> RenderableType:
 
 def _head(view: Row) -> Text:
     text = Text(clean(view["address"]), style="bold")
-    what = " · ".join(part for part in (clean(view["name"]), clean(view["role"]), view["status"], view["kind"]) if part)
+    what = " · ".join(
+        part for part in (clean(view.get("name") or ""), clean(view["role"]), view["status"], view["kind"]) if part
+    )
     text.append(f" {what}\n", style="not bold")
     if view["status"] == "nan":
         text.append("It has values that are no finite numbers; nothing can be said of it.", style="not bold")
