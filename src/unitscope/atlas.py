@@ -22,10 +22,15 @@ from unitscope.store import ArrayFile, read_json, sha256_of, writing
 if TYPE_CHECKING:
     import pyarrow
 
-SCHEMA = 1
+SCHEMA = 2
 KINDS = ("contextual", "lexical", "positional")
+CLIPS = ("top", "low", "band", "random", "missed")
+ROWS_IN_GROUP = 16_384
+"""Rows of a table that are read together: few enough that one unit's clips are found without reading all."""
 MANIFEST, CHECKSUMS, RUN = "manifest.json", "checksums.json", "run.json"
-TABLES = ("units", "tests", "matches", "concepts", "clips", "clips_low")
+TABLES = ("units", "tests", "matches", "concepts", "clips", "items")
+OPTIONAL = ("writes",)
+"""Tables that an atlas need not have."""
 Row = dict[str, Any]
 
 
@@ -84,15 +89,20 @@ class Atlas:
         self._check(f"{name}.parquet")
         return parquet.read_table(self.path / f"{name}.parquet")
 
+    def has(self, name: str) -> bool:
+        """Whether the atlas has a table, such as the optional `writes`."""
+        return f"{name}.parquet" in self._checksums
+
     def sql(self, query: str, parameters: Sequence[Any] = ()) -> list[Row]:
-        """Rows of a DuckDB query over the views `units`, `tests`, `matches`, `concepts`, `clips`, `clips_low`.
+        """Rows of a DuckDB query over the views `units`, `tests`, `matches`, `concepts`, `clips`, `items`,
+        and those of `OPTIONAL` that the atlas has.
 
         Raises StoreError when the query makes no sense.
         """
         import duckdb
 
         with duckdb.connect() as connection:
-            for name in TABLES:
+            for name in (*TABLES, *(name for name in OPTIONAL if self.has(name))):
                 self._check(f"{name}.parquet")
                 source = _literal(self.path / f"{name}.parquet")
                 connection.execute(f"create view {name} as from read_parquet({source}, hive_partitioning = false)")
@@ -150,11 +160,13 @@ class Atlas:
         matches = self.sql(
             "select * from matches where layer = ? and unit = ? order by slot, measure <> 'auroc', measure", key
         )
-        ends = [
-            tuple(self.sql(f"select * from {end} where layer = ? and unit = ? order by rank", key))
-            for end in ("clips", "clips_low")
-        ]
-        return UnitRecord(address, found[0], tuple(matches), *ends)
+        clips = self.sql(
+            'select c.*, i.id, i.group, i.words[c.position + 1] as word, i.* exclude (item, grid, id, "group") '
+            "from clips c join items i using (grid, item) where layer = ? and unit = ? "
+            f"order by list_position({list(CLIPS)}, kind), rank",
+            key,
+        )
+        return UnitRecord(address, found[0], tuple(matches), tuple(clips))
 
     def scores(self, measure: str, layer: str) -> NDArray[np.float32]:
         """Unsplit scores [U, C] of a layer under a measure's key; columns as `concept_names(layer)`."""
@@ -208,13 +220,16 @@ class Atlas:
 
 @dataclass(frozen=True)
 class UnitRecord:
-    """One unit: its row, its reported matches (a row a measure), its highest and its lowest sites."""
+    """One unit: its row, its reported matches (a row a measure), its clips with the items they show, kind by kind."""
 
     address: str
     row: Row
     matches: tuple[Row, ...]
     clips: tuple[Row, ...]
-    clips_low: tuple[Row, ...]
+
+    def of_kind(self, kind: str) -> tuple[Row, ...]:
+        """Clips of one of `CLIPS`: `top` (highest sites, one an item), `low`, `band`, `random`, `missed`."""
+        return tuple(row for row in self.clips if row["kind"] == kind)
 
 
 def _literal(path: Path) -> str:
@@ -239,6 +254,44 @@ def write_table(path: Path, columns: Mapping[str, Any]) -> None:
             arrays[name] = pyarrow.array(values)
     with writing(path) as file:
         parquet.write_table(pyarrow.table(arrays), file, compression="zstd")
+
+
+def write_arrow(path: Path, table: pyarrow.Table) -> None:
+    """Write a table with lists as Parquet, atomically, in groups of 16,384 rows."""
+    import pyarrow
+    from pyarrow import parquet
+
+    # Rounded values have two bytes of zeros, which packing by bytes finds.
+    packed = {"value": pyarrow.types.is_floating, "values": pyarrow.types.is_list}
+    split = [
+        name for name, fits in packed.items() if name in table.column_names and fits(table.schema.field(name).type)
+    ]
+    packing = {
+        "use_dictionary": [name for name in table.column_names if name not in split],
+        "use_byte_stream_split": ["values.list.element" if name == "values" else name for name in split],
+    }
+    with writing(path) as file:
+        parquet.write_table(table, file, compression="zstd", row_group_size=ROWS_IN_GROUP, **packing)
+
+
+def list_column(values: NDArray[Any], lengths: NDArray[Any]) -> pyarrow.ListArray:
+    """Lists of these lengths, one after the other, of flat values; NaN becomes null.
+
+    >>> list_column(np.array([1.0, np.nan, 2.0]), np.array([2, 0, 1])).to_pylist()
+    [[1.0, None], [], [2.0]]
+    """
+    import pyarrow
+
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
+    flat = pyarrow.array(values, from_pandas=True)
+    return pyarrow.ListArray.from_arrays(pyarrow.array(offsets), flat, type=lists_of(flat.type))
+
+
+def lists_of(kind: pyarrow.DataType) -> pyarrow.ListType:
+    """The type of lists of a kind, under the name that Parquet gives their elements."""
+    import pyarrow
+
+    return pyarrow.list_(pyarrow.field("element", kind))
 
 
 def _strings(values: NDArray[Any]) -> pyarrow.Array:

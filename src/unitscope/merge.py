@@ -20,9 +20,10 @@ from typing import Any
 
 import numpy as np
 import pyarrow
+import pyarrow.compute
 from numpy.typing import NDArray
 
-from unitscope.atlas import MANIFEST, RUN, Atlas, Row, write_table
+from unitscope.atlas import MANIFEST, RUN, Atlas, Row, write_arrow, write_table
 from unitscope.errors import StoreError
 from unitscope.measures import parse_measures
 from unitscope.store import ArrayFile, cannot_write, read_json, write_arrays, write_json
@@ -111,8 +112,8 @@ class _Merge:
         evidence = {variant: self.evidence(variant) for variant in self.study.variants}
         smallest = min(atlas.summary["trained"]["all"]["smallest_q"] for atlas in self.atlases)
         summary = conclude(self.study, measures, evidence, smallest, folder)
-        for end in ("clips", "clips_low"):
-            write_table(folder / f"{end}.parquet", self.by_layer(end))
+        write_arrow(folder / "clips.parquet", self.rows_by_layer("clips"))
+        write_arrow(folder / "items.parquet", self.items())
         write_table(folder / "concepts.parquet", self.concepts())
         for measure in measures:
             self.scores(measure.key, folder / "scores" / f"{measure.key}.safetensors")
@@ -139,6 +140,23 @@ class _Merge:
             here = np.flatnonzero(table["layer"] == layer.address)
             parts.append({key: column[here] for key, column in table.items()})
         return {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+
+    def rows_by_layer(self, name: str) -> pyarrow.Table:
+        """The same for a table with lists."""
+        tables = {id(atlas): atlas.table(name) for atlas in self.atlases}
+        parts = []
+        for layer in self.study.layers:
+            table = tables[id(self.homes[layer.address])]
+            parts.append(table.filter(pyarrow.compute.equal(table.column("layer"), layer.address)))
+        return pyarrow.concat_tables(parts).combine_chunks()
+
+    def items(self) -> pyarrow.Table:
+        """Items that clips of any atlas show, once each on a grid, by grid and number."""
+        table = pyarrow.concat_tables([atlas.table("items") for atlas in self.atlases]).combine_chunks()
+        grid, number = table.column("grid").to_numpy(), table.column("item").to_numpy()
+        grids, code = np.unique(grid.astype(str), return_inverse=True)
+        _, first = np.unique(code.astype(np.int64) * (int(number.max(initial=0)) + 1) + number, return_index=True)
+        return table.take(pyarrow.array(first)) if len(grids) else table
 
     def concepts(self) -> Table:
         """The concepts of every grid, grids in order of their names."""

@@ -48,21 +48,22 @@ def best_supported(
         [*parameters, atlas.layers, top],
     )
     examples = {
-        sign: _examples(atlas, [row for row in rows if row["sign"] == sign], table)
-        for sign, table in ((1, "clips"), (-1, "clips_low"))
+        sign: _examples(atlas, [row for row in rows if row["sign"] == sign], kind)
+        for sign, kind in ((1, "top"), (-1, "low"))
     }
     return [{**row, "words": examples[row["sign"]].get((row["layer"], row["unit"]), [])} for row in rows]
 
 
-def _examples(atlas: Atlas, rows: Sequence[Row], table: str) -> dict[tuple[str, int], list[str]]:
-    """The first different words of each unit's sites in a table of clips."""
+def _examples(atlas: Atlas, rows: Sequence[Row], kind: str) -> dict[tuple[str, int], list[str]]:
+    """The first different words of each unit's clips of a kind."""
     if not rows:
         return {}
     units = sorted({(row["layer"], row["unit"]) for row in rows})
     marks = ", ".join(["(?, ?)"] * len(units))
     clips = atlas.sql(
-        f"select layer, unit, word from {table} where (layer, unit) in (values {marks}) order by layer, unit, rank",
-        [value for unit in units for value in unit],
+        "select layer, unit, i.words[c.position + 1] as word from clips c join items i using (grid, item) "
+        f"where kind = ? and word is not null and (layer, unit) in (values {marks}) order by layer, unit, rank",
+        [kind, *(value for unit in units for value in unit)],
     )
     found: dict[tuple[str, int], list[str]] = {}
     for clip in clips:
@@ -198,5 +199,4 @@ def unit_view(atlas: Atlas, address: str) -> Row:
         "matches": list(record.matches),
         "tests": tested,
         "clips": list(record.clips),
-        "clips_low": list(record.clips_low),
     }

@@ -5,18 +5,18 @@ Everything here is a deterministic function of the blocks, so the bytes are the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from unitscope.atlas import write_table
+from unitscope.atlas import write_arrow, write_table
 from unitscope.measures.base import Measure
 from unitscope.stats.passport import PARTS
 from unitscope.store import ArrayFile, read_arrays, write_arrays
-from unitscope.study.clips import clips
+from unitscope.study.clips import clip_table, item_table
 from unitscope.study.frame import Frame
 from unitscope.study.plan import N_CANDIDATES, Slice, Study
 from unitscope.study.prepare import Prepared
@@ -27,7 +27,7 @@ Arrays = dict[str, NDArray[Any]]
 Table = dict[str, Any]
 
 
-def gather_blocks(paths: Sequence[tuple[Slice, Path]], skip: str = "score.") -> Arrays:
+def gather_blocks(paths: Sequence[tuple[Slice, Path]], skip: tuple[str, ...] = ("score.", "clip.")) -> Arrays:
     """All units of a variant, by layer then unit: the blocks' arrays without those whose name starts with `skip`."""
     parts: list[Arrays] = []
     for part, path in sorted(paths, key=lambda each: (each[0].layer, each[0].start)):
@@ -38,6 +38,16 @@ def gather_blocks(paths: Sequence[tuple[Slice, Path]], skip: str = "score.") -> 
         kept["unit"] = np.arange(part.start, part.stop, dtype=np.int32)
         parts.append(kept)
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def gather_clips(paths: Sequence[tuple[Slice, Path]]) -> Iterator[Arrays]:
+    """What clips need of each block, by layer then unit."""
+    for part, path in sorted(paths, key=lambda each: (each[0].layer, each[0].start)):
+        file = ArrayFile(path)
+        arrays = {name: file.read(name) for name in ("clip.sites", "clip.keys", "scale", "concept", "sign")}
+        arrays["layer"] = np.full(part.stop - part.start, part.layer, np.int32)
+        arrays["unit"] = np.arange(part.start, part.stop, dtype=np.int32)
+        yield arrays
 
 
 def write_atlas(
@@ -56,9 +66,9 @@ def write_atlas(
         units, tests = unit_table(study, frames, arrays), test_table(study, frames, measures, arrays)
         evidence[variant] = Evidence(units, tests)
         if variant == "trained":
-            usable = np.isin(units["status"], ("live", "dead"))
-            for end in ("clips", "clips_low"):
-                write_table(folder / f"{end}.parquet", clips(study, frames, prepared, arrays, usable, end))
+            clips, shown = clip_table(study, frames, gather_clips(blocks[variant]))
+            write_arrow(folder / "clips.parquet", clips)
+            write_arrow(folder / "items.parquet", item_table(prepared, shown))
     smallest = min((u.shifts_b.smallest_p for frame in frames.values() for u in frame.universes), default=1.0)
     summary = conclude(study, measures, evidence, smallest, folder)
     write_table(folder / "concepts.parquet", concept_table(frames))

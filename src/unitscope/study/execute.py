@@ -20,6 +20,7 @@ from unitscope.runners.base import Job
 from unitscope.store import ArrayFile, read_sealed, write_arrays, write_sealed
 from unitscope.study import sitepass, unitpass
 from unitscope.study.candidates import Association, choose
+from unitscope.study.clipsites import Clipping
 from unitscope.study.frame import Frame, load_frame
 from unitscope.study.plan import Slice, Study, blocks_of
 from unitscope.study.prepare import Prepared
@@ -132,8 +133,10 @@ class Executor:
             self._check(task, spool)
             return {}
         block = blocks_of(part)[task]
-        frame = self.frame(self.study.layers[block.layer].grid)
-        unitpass.run_block(frame, self.measures, block, part, spool, self.block(job.variant, block))
+        layer = self.study.layers[block.layer]
+        frame = self.frame(layer.grid)
+        clipping = Clipping.of(self.study.seed, layer, block.start) if job.variant == "trained" else None
+        unitpass.run_block(frame, self.measures, block, part, spool, self.block(job.variant, block), clipping)
         return {}
 
     def _model(self, variant: str) -> Model:

@@ -26,6 +26,7 @@ from unitscope.stats.shifts import Shifts
 from unitscope.stats.strata import Strata
 from unitscope.stats.view import Columns
 from unitscope.store import ArrayFile
+from unitscope.study.clipsites import Places
 from unitscope.study.prepare import Prepared, Sites
 
 T = TypeVar("T")
@@ -163,6 +164,16 @@ class Frame:
     def n_sites(self) -> int:
         """Number of valid sites."""
         return len(self.sites.item)
+
+    @property
+    def columns(self) -> Columns:
+        """All concepts over the frame's sites, known there or not."""
+        return Columns(self.table.indptr, self.table.sites, self.table.n_sites)
+
+    @cached_property
+    def places(self) -> Places:
+        """What drawing clips needs of the sites."""
+        return Places.of(self.sites, self.halves)
 
     @cached_property
     def passports(self) -> Passports:

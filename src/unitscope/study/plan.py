@@ -17,7 +17,7 @@ from unitscope.errors import PlanError
 from unitscope.models.base import Layer, LongItems, Resampling
 from unitscope.store import fingerprint
 
-SCHEMA = 1
+SCHEMA = 2
 ITEMS_PER_SHARD = 256
 UNITS_PER_BLOCK = 1024
 SAMPLED_UNITS = 32

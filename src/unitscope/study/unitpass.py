@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from unitscope.stats.strata import Strata, within
 from unitscope.stats.view import Columns, View
 from unitscope.store import CRC_ROWS, ArrayFile, write_arrays
 from unitscope.study.candidates import Association, Candidates, association, choose, partial_strength
+from unitscope.study.clipsites import Clipping, clip_sites
 from unitscope.study.frame import Frame, Universe, place_of
 from unitscope.study.plan import N_CANDIDATES, Slice
 from unitscope.study.sitepass import spool_name
@@ -33,7 +35,6 @@ CHUNK = 8_000_000
 N_REPORTED = 2
 """Candidates that are tested; the others only count for how much of a unit the concepts cover."""
 N_CODES = 2 ** (N_REPORTED - 1)
-N_CLIPS = 12
 ON_SHARE, DEAD_BELOW = 0.01, 20
 LIVE, DEAD, CONSTANT, BROKEN = range(4)
 STATUS = ("live", "dead", "constant", "nan")
@@ -41,9 +42,15 @@ Arrays = dict[str, NDArray[Any]]
 
 
 def run_block(
-    frame: Frame, measures: Sequence[Measure], part: Slice, slices: Sequence[Slice], spool: Sequence[Path], path: Path
+    frame: Frame,
+    measures: Sequence[Measure],
+    part: Slice,
+    slices: Sequence[Slice],
+    spool: Sequence[Path],
+    path: Path,
+    clipping: Clipping | None = None,
 ) -> None:
-    """Score one block of units and write its arrays."""
+    """Score one block of units and write its arrays; with clips where `clipping` says how they are drawn."""
     home = next(s for s in slices if s.layer == part.layer and s.start <= part.start < s.stop)
     frame.ready()
     files = [ArrayFile(file) for file in spool]
@@ -52,7 +59,8 @@ def run_block(
     for start in range(part.start, part.stop, step):
         stop = min(start + step, part.stop)
         keys, scale = read_keys(files, spool_name(home), start - home.start, stop - home.start, frame.valid)
-        done.append(score(frame, measures, keys, scale))
+        draws = None if clipping is None else replace(clipping, start=start)
+        done.append(score(frame, measures, keys, scale, draws))
     arrays = {name: np.concatenate([each[name] for each in done]) for name in done[0]}
     write_arrays(path, arrays, {"layer": part.layer, "start": part.start, "stop": part.stop})
 
@@ -97,8 +105,14 @@ def _status(keys: Keys) -> NDArray[np.int8]:
     return found
 
 
-def score(frame: Frame, measures: Sequence[Measure], keys: Keys, scale: NDArray[np.float32]) -> Arrays:
-    """Everything about a chunk of units, by name; each array's first axis is U."""
+def score(
+    frame: Frame,
+    measures: Sequence[Measure],
+    keys: Keys,
+    scale: NDArray[np.float32],
+    clipping: Clipping | None = None,
+) -> Arrays:
+    """Everything about a chunk of units, by name; each array's first axis is U (but for the flat `clip.keys`)."""
     n_units, n_concepts = len(keys), frame.table.n_concepts
     status = _status(keys)
     broken = status == BROKEN
@@ -109,25 +123,31 @@ def score(frame: Frame, measures: Sequence[Measure], keys: Keys, scale: NDArray[
     scores = {measure.key: np.full((n_units, n_concepts), np.nan, np.float32) for measure in measures}
     on_a = Association.blank(n_units, n_concepts)
     views_b: list[View] = []
+    whole = View(keys, Columns.from_masks(np.zeros((frame.n_sites, 0), np.bool_)), scale)
     for universe in frame.universes:
         view = View(keys if universe.known is None else keys_at(keys, universe.known), universe.columns, scale)
         _ = view.sorted_columns  # before ranks are asked for: they are summed faster from it
         for measure in measures:
             scores[measure.key][:, universe.concepts] = measure.of(view)
         if universe.known is None:
+            whole = view
             found |= _units(view, status)
         shares = associate(universe, keys_at(view.keys, universe.halves.a), on_a)
         if shares is not None:
             found["passport"] = shares.astype(np.float32)
         views_b.append(View(keys_at(view.keys, universe.halves.b), universe.columns_b, scale))
     if "status" not in found:
-        found |= _units(View(keys, Columns.from_masks(np.zeros((frame.n_sites, 0), np.bool_)), scale), status)
+        found |= _units(whole, status)
     for values in scores.values():
         values[broken] = np.nan
     found |= {f"score.{name}": values for name, values in scores.items()}
     candidates = choose(on_a, frame.eligible, frame.alike, N_CANDIDATES)
     candidates = candidates.without(found["status"] >= CONSTANT)
     found |= {"concept": candidates.concept, "sign": candidates.sign, "auroc_a": candidates.auroc}
+    if clipping is not None:
+        usable = found["status"] < CONSTANT
+        first, sign = candidates.concept[:, 0], candidates.sign[:, 0]
+        found |= clip_sites(frame.places, whole, frame.columns, first, sign, usable, clipping)
     found |= _tested(frame, measures, views_b, candidates)
     if "passport" not in found:
         found["passport"] = frame.passports.of(keys, key_table()).astype(np.float32)
@@ -172,41 +192,12 @@ def _units(view: View, status: NDArray[np.int8]) -> Arrays:
     stats = np.stack([moment.mean, np.sqrt(moment.variance), moment.least, moment.greatest], axis=1)
     threshold = np.stack([upper.threshold, lower.threshold], axis=1)
     stats[status == BROKEN], threshold[status == BROKEN] = np.nan, np.nan
-    clips: Arrays = {}
-    for name, flip in (("clips", 0), ("clips_low", 0xFFFF)):
-        clips[name] = _extreme(view.keys, min(N_CLIPS, view.n_sites), flip)
-        clips[f"{name}.values"] = (
-            view.value_of[np.take_along_axis(view.keys, clips[name], axis=1)] * view.scale[:, None]
-        )
     return {
         "status": status,
         "moments": stats,
         "threshold": threshold,
         "n_on": np.stack([upper.on, lower.on], axis=1),
-        **clips,
     }
-
-
-@kernel
-def _extreme(keys: Keys, n: int, flip: int) -> NDArray[np.int32]:
-    """Sites of the n greatest keys (least ones if `flip` is 0xFFFF), most extreme first, equal keys by site, [U, n]."""
-    n_units, n_sites = keys.shape
-    found = np.full((n_units, n), -1, np.int32)
-    for u in range(n_units):
-        size, least = 0, -1
-        for s in range(n_sites):
-            key = keys[u, s] ^ flip
-            if key <= least:
-                continue
-            size = min(size + 1, n)
-            at = size - 1
-            while at > 0 and keys[u, found[u, at - 1]] ^ flip < key:
-                found[u, at] = found[u, at - 1]
-                at -= 1
-            found[u, at] = s
-            if size == n:
-                least = keys[u, found[u, n - 1]] ^ flip
-    return found
 
 
 def _tested(frame: Frame, measures: Sequence[Measure], views: Sequence[View], candidates: Candidates) -> Arrays:
