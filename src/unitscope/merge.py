@@ -114,6 +114,8 @@ class _Merge:
         summary = conclude(self.study, measures, evidence, smallest, folder)
         write_arrow(folder / "clips.parquet", self.rows_by_layer("clips"))
         write_arrow(folder / "items.parquet", self.items())
+        if all(atlas.has("density") for atlas in self.atlases):
+            write_arrow(folder / "density.parquet", self.rows_by_layer("density"))
         write_table(folder / "concepts.parquet", self.concepts())
         for measure in measures:
             self.scores(measure.key, folder / "scores" / f"{measure.key}.safetensors")
