@@ -19,7 +19,6 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
 import site_atlas
-
 from unitscope.atlas import Atlas
 from unitscope.report.site.export import export
 
@@ -42,7 +41,9 @@ def main() -> int:
     width, reported = (150, 300) if quick else (1500, 3000)
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder) / "atlas"
-        site_atlas.write(home, layers=LAYERS, width=width, reported=reported, n_concepts=200, n_items=2000, hostile=False)
+        site_atlas.write(
+            home, layers=LAYERS, width=width, reported=reported, n_concepts=200, n_items=2000, hostile=False
+        )
         cpu, started = time.process_time(), time.perf_counter()
         done = export(Atlas.open(home), Path(folder) / "site")
         seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
@@ -56,7 +57,9 @@ def main() -> int:
         "units": width * len(LAYERS),
         "pages_of_units": done.units,
     }
-    print(f"{done.units} pages of units, {done.concepts} of concepts: {seconds:.1f} s ({cpu:.1f} s of processor), {done.n_bytes / 1e6:.1f} MB")
+    print(
+        f"{done.units} pages of units, {done.concepts} of concepts: {seconds:.1f} s ({cpu:.1f} s of processor), {done.n_bytes / 1e6:.1f} MB"
+    )
     print(f"overview before charts: {kb} kB")
     print(json.dumps({**figures, "must": MUST, "aim": AIM}))
     return int(not quick and any(figures[name] > bound for name, bound in MUST.items()))

@@ -56,7 +56,10 @@ def write(
     study = _study(layers, width, grid, baselines)
     concepts = [f"upos:{draw.choice(HOSTILE)}{i}" if hostile and i % 2 else f"upos:TAG{i}" for i in range(n_concepts)]
     n = len(layers) * width
-    evidence = {variant: _evidence(rng, layers, width, concepts, reported if reported is not None else n) for variant in study.variants}
+    evidence = {
+        variant: _evidence(rng, layers, width, concepts, reported if reported is not None else n)
+        for variant in study.variants
+    }
     measures = parse_measures(study.measures)
     summary = conclude(study, measures, evidence, 1e-5, folder)
     units = evidence["trained"].units
@@ -70,7 +73,11 @@ def write(
         write_arrays(folder / "scores" / f"{measure.key}.safetensors", scores, {"concepts": {grid: concepts}})
     if optional:
         _optional(folder, rng, draw, units, concepts, words)
-    notes = {"items": n_items, "counts": {}, "resampling": {"between": ["last", "mean"], "changed": 1, "of": 9, "share": 0.1111}}
+    notes = {
+        "items": n_items,
+        "counts": {},
+        "resampling": {"between": ["last", "mean"], "changed": 1, "of": 9, "share": 0.1111},
+    }
     grids = {
         grid: {
             "sites": 900, "sites_without_position": 3, "sites_a": 450, "sites_b": 447, "groups": 3, "blocks": 90,
@@ -87,18 +94,35 @@ def _study(layers: tuple[str, ...], width: int, grid: str, baselines: tuple[str,
         for order, layer in enumerate(layers)
     )
     hashes = {"weight_hash": "ab" * 32, "corpus_hash": "cd" * 32, "versions": {"numpy": "2"}}
-    return Study(model="made-up <b>model</b>", corpus="made-up", layers=described, concepts=("upos",), measures=MEASURES, baselines=baselines, **hashes)
+    return Study(
+        model="made-up <b>model</b>",
+        corpus="made-up",
+        layers=described,
+        concepts=("upos",),
+        measures=MEASURES,
+        baselines=baselines,
+        **hashes,
+    )
 
 
-def _evidence(rng: np.random.Generator, layers: tuple[str, ...], width: int, concepts: list[str], reported: int) -> Evidence:
+def _evidence(
+    rng: np.random.Generator, layers: tuple[str, ...], width: int, concepts: list[str], reported: int
+) -> Evidence:
     n = len(layers) * width
     layer = np.repeat(np.array(layers, object), width)
     unit = np.tile(np.arange(width, dtype=np.int32), len(layers))
     status = np.full(n, "live", object)
     status[:: max(n // 3, 1)] = "dead"
     units = {"layer": layer, "unit": unit, "status": status}
-    units |= {name: np.full(n, value) for name, value in (("mean", 0.1), ("sd", 0.6), ("least", -2.0), ("greatest", 3.0))}
-    units |= {"threshold_upper": np.full(n, 1.5), "n_on_upper": np.full(n, 9), "threshold_lower": np.full(n, -1.2), "n_on_lower": np.full(n, 9)}
+    units |= {
+        name: np.full(n, value) for name, value in (("mean", 0.1), ("sd", 0.6), ("least", -2.0), ("greatest", 3.0))
+    }
+    units |= {
+        "threshold_upper": np.full(n, 1.5),
+        "n_on_upper": np.full(n, 9),
+        "threshold_lower": np.full(n, -1.2),
+        "n_on_lower": np.full(n, 9),
+    }
     shares = rng.dirichlet(np.ones(len(PARTS)), n)
     units |= {f"share_{part}": shares[:, i] for i, part in enumerate(PARTS)}
     first = rng.integers(0, len(concepts), n)
@@ -123,7 +147,11 @@ def _evidence(rng: np.random.Generator, layers: tuple[str, ...], width: int, con
     }  # fmt: skip
     for key in MEASURES[1:]:
         values = np.where(slot == 1, rng.uniform(0, 0.6, m), np.nan)
-        tests |= {f"score_{key}": values, f"chance_{key}": np.full(m, 0.05), f"ceiling_{key}": np.full(m, 0.8 if key == "iou" else np.nan)}
+        tests |= {
+            f"score_{key}": values,
+            f"chance_{key}": np.full(m, 0.05),
+            f"ceiling_{key}": np.full(m, 0.8 if key == "iou" else np.nan),
+        }
     parsed = {measure.name: measure.key for measure in parse_measures(MEASURES)}
     for name, key in parsed.items():
         for kind in ("score", "chance", "ceiling"):
@@ -132,15 +160,21 @@ def _evidence(rng: np.random.Generator, layers: tuple[str, ...], width: int, con
     return Evidence(units, tests)
 
 
-def _items(folder: Path, grid: str, lengths: np.ndarray, words: tuple[str, ...], draw: random.Random, images: bool) -> None:
+def _items(
+    folder: Path, grid: str, lengths: np.ndarray, words: tuple[str, ...], draw: random.Random, images: bool
+) -> None:
     n = len(lengths)
     table = {
         "item": pa.array(np.arange(n, dtype=np.int32)),
         "id": pa.array([f"item {i} {words[-1 - i % len(words)]}"[:80] for i in range(n)]),
         "group": pa.array([f"document {i // 4}" for i in range(n)]),
         "grid": pa.array([grid] * n),
-        "words": pa.array([None if images else [draw.choice(words) for _ in range(k)] for k in lengths], pa.list_(pa.string())),
-        "spaces": pa.array([None if images else [draw.random() < 0.9 for _ in range(k)] for k in lengths], pa.list_(pa.bool_())),
+        "words": pa.array(
+            [None if images else [draw.choice(words) for _ in range(k)] for k in lengths], pa.list_(pa.string())
+        ),
+        "spaces": pa.array(
+            [None if images else [draw.random() < 0.9 for _ in range(k)] for k in lengths], pa.list_(pa.bool_())
+        ),
         "image": pa.array([f"picture {i}.png" if images else None for i in range(n)], pa.string()),
         "rows": pa.array([ROWS if images else None] * n, pa.int32()),
         "columns": pa.array([COLUMNS if images else None] * n, pa.int32()),
@@ -193,31 +227,83 @@ def _clips(folder: Path, rng: np.random.Generator, units: dict, tests: dict, gri
 def _concepts(folder: Path, concepts: list[str], grid: str) -> None:
     c = len(concepts)
     columns = {"n": 100, "n_known": 900, "prevalence": 0.11, "n_a": 50, "n_b": 50, "blocks_a": 20, "blocks_b": 20}
-    table = {"concept": np.array(concepts, object), "category": np.full(c, "upos", object), "grid": np.full(c, grid, object)}
+    table = {
+        "concept": np.array(concepts, object),
+        "category": np.full(c, "upos", object),
+        "grid": np.full(c, grid, object),
+    }
     eligible = np.ones(c, np.bool_)
     eligible[-1] = False
-    write_table(folder / "concepts.parquet", table | {name: np.full(c, value) for name, value in columns.items()} | {"eligible": eligible})
+    write_table(
+        folder / "concepts.parquet",
+        table | {name: np.full(c, value) for name, value in columns.items()} | {"eligible": eligible},
+    )
 
 
-def _optional(folder: Path, rng: np.random.Generator, draw: random.Random, units: dict, concepts: list[str], words: tuple[str, ...]) -> None:
+def _optional(
+    folder: Path,
+    rng: np.random.Generator,
+    draw: random.Random,
+    units: dict,
+    concepts: list[str],
+    words: tuple[str, ...],
+) -> None:
     """Density, writes, ladder and formulas."""
     n = len(units["unit"])
     key = {"layer": pa.array(units["layer"], pa.string()), "unit": pa.array(units["unit"])}
-    counts = rng.poisson(np.exp(-((np.arange(48) - 20) / 6.0) ** 2) * 200 + 0.2, (n, 48)).astype(np.int32)
-    bins = {"low": pa.array(units["least"]), "high": pa.array(units["greatest"]), "counts": list_column(counts.reshape(-1), np.full(n, 48))}
+    counts = rng.poisson(np.exp(-(((np.arange(48) - 20) / 6.0) ** 2)) * 200 + 0.2, (n, 48)).astype(np.int32)
+    bins = {
+        "low": pa.array(units["least"]),
+        "high": pa.array(units["greatest"]),
+        "counts": list_column(counts.reshape(-1), np.full(n, 48)),
+    }
     write_arrow(folder / "density.parquet", pa.table(key | bins))
     some = min(n, 400)
     layer, unit = units["layer"][:some], units["unit"][:some]
     six = {"layer": np.repeat(layer, 6), "unit": np.repeat(unit, 6)}
-    signs, ranks = np.tile(np.array([1, 1, 1, -1, -1, -1], np.int32), some), np.tile(np.array([1, 2, 3, 1, 2, 3], np.int32), some)
+    signs, ranks = (
+        np.tile(np.array([1, 1, 1, -1, -1, -1], np.int32), some),
+        np.tile(np.array([1, 2, 3, 1, 2, 3], np.int32), some),
+    )
     tokens = np.array([draw.choice(words) for _ in range(6 * some)], object)
-    write_table(folder / "writes.parquet", six | {"kind": np.full(6 * some, "lens", object), "sign": signs, "rank": ranks, "token": tokens, "value": rng.normal(0, 1, 6 * some)})
+    write_table(
+        folder / "writes.parquet",
+        six
+        | {
+            "kind": np.full(6 * some, "lens", object),
+            "sign": signs,
+            "rank": ranks,
+            "token": tokens,
+            "value": rng.normal(0, 1, 6 * some),
+        },
+    )
     rungs = ("documents", "word types", "ambiguous words", "minimal pairs")
     four = {"layer": np.repeat(layer, 4), "unit": np.repeat(unit, 4), "slot": np.ones(4 * some, np.int32)}
     effect = rng.uniform(0.4, 1, 4 * some)
-    rest = {"concept": np.full(4 * some, concepts[1], object), "rung": np.tile(np.array(rungs, object), some), "effect": effect, "low": effect - 0.05, "high": np.minimum(effect + 0.05, 1), "p": np.full(4 * some, 0.01), "n": np.full(4 * some, 40)}
+    rest = {
+        "concept": np.full(4 * some, concepts[1], object),
+        "rung": np.tile(np.array(rungs, object), some),
+        "effect": effect,
+        "low": effect - 0.05,
+        "high": np.minimum(effect + 0.05, 1),
+        "p": np.full(4 * some, 0.01),
+        "n": np.full(4 * some, 40),
+    }
     write_table(folder / "ladder.parquet", four | rest)
     score = rng.uniform(0.6, 0.9, some)
-    texts = {"formula": np.full(some, f"{concepts[0]} and not {concepts[1]}", object), "single": np.full(some, concepts[0], object)}
-    numbers = {"length": np.full(some, 2), "sign": np.ones(some, np.int32), "score_a": score, "score": score, "low": score - 0.03, "high": score + 0.03, "p": np.full(some, 0.01), "single_score": score - 0.1, "n": np.full(some, 70)}
+    texts = {
+        "formula": np.full(some, f"{concepts[0]} and not {concepts[1]}", object),
+        "single": np.full(some, concepts[0], object),
+    }
+    numbers = {
+        "length": np.full(some, 2),
+        "sign": np.ones(some, np.int32),
+        "score_a": score,
+        "score": score,
+        "low": score - 0.03,
+        "high": score + 0.03,
+        "p": np.full(some, 0.01),
+        "single_score": score - 0.1,
+        "n": np.full(some, 70),
+    }
     write_table(folder / "formulas.parquet", {"layer": layer, "unit": unit} | texts | numbers)

@@ -31,7 +31,9 @@ def visit(browser) -> Iterator[Callable]:
     contexts = []
 
     def opened(path: Path | str, *, size=DESK, scheme: str = "light", scripts: bool = True, anchor: str = ""):
-        context = browser.new_context(offline=True, viewport=size, color_scheme=scheme, java_script_enabled=scripts, reduced_motion="reduce")
+        context = browser.new_context(
+            offline=True, viewport=size, color_scheme=scheme, java_script_enabled=scripts, reduced_motion="reduce"
+        )
         context.set_default_timeout(20_000)
         contexts.append(context)
         page = context.new_page()
@@ -39,7 +41,12 @@ def visit(browser) -> Iterator[Callable]:
         page.on("pageerror", lambda error: told.append(str(error)))
         page.on("dialog", lambda dialog: told.append(f"dialog: {dialog.message}"))
         page.on("requestfailed", lambda request: told.append(f"failed: {request.url}"))
-        page.on("request", lambda request: None if request.url.startswith(("file:", "data:", "blob:")) else told.append(f"asked for {request.url}"))
+        page.on(
+            "request",
+            lambda request: (
+                None if request.url.startswith(("file:", "data:", "blob:")) else told.append(f"asked for {request.url}")
+            ),
+        )
         page.goto(f"{Path(path).as_uri()}{anchor}")
         return page
 

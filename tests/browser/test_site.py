@@ -48,7 +48,13 @@ def test_pages_are_accessible(hostile_site, visit, kind, scheme):
     ready(page, kind)
     found = axe.run(page, options={"preload": False}).response["violations"]
     grave = [each for each in found if each["impact"] in ("serious", "critical")]
-    assert not grave, json.dumps([(each["id"], [node["html"][:200] for node in each["nodes"][:3]], each["nodes"][0]["failureSummary"]) for each in grave], indent=1)
+    assert not grave, json.dumps(
+        [
+            (each["id"], [node["html"][:200] for node in each["nodes"][:3]], each["nodes"][0]["failureSummary"])
+            for each in grave
+        ],
+        indent=1,
+    )
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -74,7 +80,9 @@ def test_direction_marks_reach_no_further_than_their_word(hostile_site, visit):
     page = visit(address(hostile_site, "unit"))
     ready(page, "unit")
     assert page.locator(".words", has_text="\u202e").count() > 0
-    isolated = page.evaluate("[...document.querySelectorAll('.words .t')].every(word => getComputedStyle(word).unicodeBidi === 'isolate')")
+    isolated = page.evaluate(
+        "[...document.querySelectorAll('.words .t')].every(word => getComputedStyle(word).unicodeBidi === 'isolate')"
+    )
     assert isolated
 
 
@@ -118,11 +126,21 @@ def test_colours_and_values_are_those_of_the_atlas(hostile_site, visit):
     record = atlas.unit(f"{layer}:{path.stem}")
     page = visit(path)
     clip = record.of_kind("top")[0]
-    values = page.locator("#top .clip").first.locator(".t").evaluate_all("all => all.map(each => [Number(each.dataset.value), each.className])")
+    values = (
+        page.locator("#top .clip")
+        .first.locator(".t")
+        .evaluate_all("all => all.map(each => [Number(each.dataset.value), each.className])")
+    )
     assert [value for value, _ in values] == pytest.approx([float(f"{value:.3g}") for value in clip["values"]])
     for value, name in values:
         step = max(-9, min(9, round(9 * value / 3)))
-        assert name.split()[1] in ({f"p{step}", f"p{step + 1}", f"p{step - 1}"} if step > 0 else {f"n{-step}", f"n{-step + 1}", f"n{-step - 1}"} if step < 0 else {"z", "p1", "n1"})
+        assert name.split()[1] in (
+            {f"p{step}", f"p{step + 1}", f"p{step - 1}"}
+            if step > 0
+            else {f"n{-step}", f"n{-step + 1}", f"n{-step - 1}"}
+            if step < 0
+            else {"z", "p1", "n1"}
+        )
     mark = page.locator("#top .clip").first.locator("mark")
     assert float(mark.get_attribute("data-value")) == pytest.approx(float(f"{clip['value']:.3g}"))
 
@@ -172,7 +190,9 @@ def test_search_finds_units_by_address(hostile_site, visit):
     ready(page, "index")
     page.locator("#search").fill("layer.0 :7")
     page.locator("#hits [data-go]").first.wait_for()
-    assert all("layer.0" in text and ":7" in text for text in page.locator("#hits bdi:first-child").all_inner_texts()[::2][:2])
+    assert all(
+        "layer.0" in text and ":7" in text for text in page.locator("#hits bdi:first-child").all_inner_texts()[::2][:2]
+    )
     page.locator("#search").fill("no such thing")
     page.get_by_text("nothing found").wait_for()
 
@@ -207,7 +227,9 @@ def test_the_table_filters_and_sorts_and_its_address_says_how(hostile_site, visi
     again.locator("button[type=reset]").click()
     again.get_by_text("36 of 36 units").wait_for()
     again.locator("input[name=q]").fill("<SCRIPT>")
-    found = atlas.sql("select count(*) as n from units where concept like '%<script>%' or context like '%<script>%'")[0]["n"]
+    found = atlas.sql("select count(*) as n from units where concept like '%<script>%' or context like '%<script>%'")[
+        0
+    ]["n"]
     assert rows_of(again) == f"{found} of 36 units"
 
 
@@ -225,13 +247,17 @@ def test_j_and_k_walk_through_the_table(hostile_site, visit):
 def test_only_rows_in_sight_are_drawn(tmp_path, site_atlas, visit):
     from unitscope.report.site.export import export
 
-    atlas = site_atlas.write(tmp_path / "atlas", layers=("a", "b"), width=6000, reported=2, n_items=4, hostile=False, baselines=())
+    atlas = site_atlas.write(
+        tmp_path / "atlas", layers=("a", "b"), width=6000, reported=2, n_items=4, hostile=False, baselines=()
+    )
     export(atlas, tmp_path / "site")
     page = visit(tmp_path / "site" / "units.html")
     ready(page, "units")
     assert rows_of(page) == "12,000 of 12,000 units"
     assert page.locator("#units tbody tr").count() < 80
-    took = page.evaluate("() => { const started = performance.now(); document.querySelector('th[data-key=share] button').click(); return performance.now() - started; }")
+    took = page.evaluate(
+        "() => { const started = performance.now(); document.querySelector('th[data-key=share] button').click(); return performance.now() - started; }"
+    )
     assert took < 1000
     page.keyboard.press("End")
     page.locator('#units tbody tr[aria-rowindex="12001"]').wait_for()

@@ -108,7 +108,15 @@ def _effects(row: Row) -> list[str | Markup]:
     drawing = Markup('<span class="wide">{}</span>').format(drawings.strip(row["score"], row["low"], row["high"]))
     auroc = Markup('{} <span class="soft">{}</span>').format(effect(row["score"]), interval(row["low"], row["high"]))
     within = (effect(row["within_form"]), effect(row["within_form_position"]), effect(row["untrained_p99"]))
-    return [Markup("<b>{}</b>").format(_name(said)), _kind(row["kind"]), drawing, auroc, *within, chance(row["q"]), count(row["n"])]
+    return [
+        Markup("<b>{}</b>").format(_name(said)),
+        _kind(row["kind"]),
+        drawing,
+        auroc,
+        *within,
+        chance(row["q"]),
+        count(row["n"]),
+    ]
 
 
 _HEADS = ("concept", "kind", "", "AUROC", "in form", "in form × position", "untrained", "q", "n")
@@ -121,7 +129,11 @@ def unit_html(record: UnitRecord) -> str:
     shares = {name.removeprefix("share_"): value for name, value in row.items() if name.startswith("share_")}
     falls = bool(matches and matches[0]["sign"] < 0)
     strongest = record.of_kind("low" if falls else "top")
-    concepts = _table(_HEADS, [_effects(match) for match in matches]) if matches else '<p class="note">No concept is reported.</p>'
+    concepts = (
+        _table(_HEADS, [_effects(match) for match in matches])
+        if matches
+        else '<p class="note">No concept is reported.</p>'
+    )
     return _shown(
         f"<h4><code>{_name(record.address)}</code> {_kind(row['kind'])}</h4>",
         concepts,
@@ -134,11 +146,16 @@ def unit_html(record: UnitRecord) -> str:
 def concept_html(record: ConceptRecord) -> str:
     """A concept: its sizes and the units that carry it."""
     sizes = "; ".join(
-        f"{count(row['n'])} of {count(row['n_known'])} sites on grid {clean(row['grid'])} ({share(row['prevalence'])})" for row in record.rows
+        f"{count(row['n'])} of {count(row['n_known'])} sites on grid {clean(row['grid'])} ({share(row['prevalence'])})"
+        for row in record.rows
     )
     heads = ("unit", "", *_HEADS[1:])
     rows = [
-        [Markup("<code>{}</code>").format(_name(f"{match['layer']}:{match['unit']}")), direction(match["sign"]), *_effects(match)[1:]]
+        [
+            Markup("<code>{}</code>").format(_name(f"{match['layer']}:{match['unit']}")),
+            direction(match["sign"]),
+            *_effects(match)[1:],
+        ]
         for match in record.matches[:SHOWN_UNITS]
     ]
     more = f" The {SHOWN_UNITS} strongest:" if len(record.matches) > SHOWN_UNITS else ""
@@ -160,8 +177,8 @@ def _clips(shown: Sequence[Row], unit: Row) -> str:
     for clip in ({**row, "shown": row} for row in shown):
         body = _name(clip["image"]) if clipping.is_image(clip) else clipping.heat_clip(clip, scale)
         entries.append(
-            Markup('<li class="clip"><span class="value">{}</span>{}<span class="meta"><bdi>{}</bdi></span></li>').format(
-                number(clip["value"]), body, clipping.where(clip)
-            )
+            Markup(
+                '<li class="clip"><span class="value">{}</span>{}<span class="meta"><bdi>{}</bdi></span></li>'
+            ).format(number(clip["value"]), body, clipping.where(clip))
         )
     return f'<ul class="clips">{"".join(entries)}</ul>' if entries else ""
