@@ -1,6 +1,6 @@
 """Densities: a histogram of every unit's values over all sites, for the pages of an atlas.
 
-Bins are of equal width from a unit's least to its greatest value. Counts come from the sorted keys by bisection, a few
+Bins are of equal width from a unit's least to its greatest value. Counts come from the units' orders by bisection, a few
 hundred steps a unit, so they cost next to nothing beside the statistics.
 """
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from unitscope.arrays import Keys, kernel
 from unitscope.atlas import list_column
+from unitscope.stats.sorting import Order
 from unitscope.stats.view import View
 
 if TYPE_CHECKING:
@@ -26,24 +27,24 @@ N_BINS = 48
 
 def counts(view: View) -> NDArray[np.int32]:
     """Sites in each bin from a unit's least to its greatest value, [U, 48]; a value on an edge is in the upper bin."""
-    return _counts(view.rising, view.value_of, N_BINS)
+    return _counts(view.keys, view.order, view.value_of, N_BINS)
 
 
 @kernel
-def _counts(rising: Keys, value_of: NDArray[np.float32], n_bins: int) -> NDArray[np.int32]:
-    n_units, n_sites = rising.shape
+def _counts(keys: Keys, order: Order, value_of: NDArray[np.float32], n_bins: int) -> NDArray[np.int32]:
+    n_units, n_sites = keys.shape
     found = np.zeros((n_units, n_bins), np.int32)
     if n_sites == 0:
         return found
     for u in range(n_units):
-        low, high = np.float64(value_of[rising[u, 0]]), np.float64(value_of[rising[u, n_sites - 1]])
+        low, high = value_of[keys[u, order[u, n_sites - 1]]], value_of[keys[u, order[u, 0]]]
         before = 0
         for i in range(1, n_bins + 1):
-            edge = low + (high - low) * i / n_bins
+            edge = np.float64(low) + (np.float64(high) - np.float64(low)) * i / n_bins
             start, stop = before, n_sites
             while start < stop and i < n_bins:
                 middle = (start + stop) // 2
-                if np.float64(value_of[rising[u, middle]]) < edge:
+                if np.float64(value_of[keys[u, order[u, n_sites - 1 - middle]]]) < edge:
                     start = middle + 1
                 else:
                     stop = middle

@@ -17,6 +17,7 @@ from unitscope.errors import ModelError
 from unitscope.measures import Measure, parse_measures
 from unitscope.models.base import Model
 from unitscope.runners.base import Job
+from unitscope.stats.view import Columns, View
 from unitscope.store import ArrayFile, read_sealed, write_arrays, write_sealed
 from unitscope.study import sitepass, unitpass
 from unitscope.study.candidates import Association, choose
@@ -161,10 +162,9 @@ class Executor:
         keys, _ = unitpass.read_keys([ArrayFile(path) for path in spool], f"{layer}.other", 0, n, frame.valid)
         found = Association.blank(n, frame.table.n_concepts)
         for universe in frame.universes:
-            keep = universe.halves.a if universe.known is None else universe.known.copy()
-            if universe.known is not None:
-                keep[universe.known] = universe.halves.a
-            unitpass.associate(universe, unitpass.keys_at(keys, keep), found)
+            view = View(keys, Columns(frame.table.indptr, frame.table.sites, frame.n_sites))
+            part = view if universe.known is None else view.part(universe.part, universe.columns)
+            unitpass.associate(universe, part.part(universe.part_a, universe.columns_a), found)
         chosen = choose(found, frame.eligible, frame.alike, 1)
         write_arrays(self.check(layer), {"concept": chosen.concept[:, 0]})
 
