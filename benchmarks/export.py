@@ -57,9 +57,8 @@ def main() -> int:
         "units": width * len(LAYERS),
         "pages_of_units": done.units,
     }
-    print(
-        f"{done.units} pages of units, {done.concepts} of concepts: {seconds:.1f} s ({cpu:.1f} s of processor), {done.n_bytes / 1e6:.1f} MB"
-    )
+    print(f"{done.units} pages of units, {done.concepts} of concepts: {done.n_bytes / 1e6:.1f} MB")
+    print(f"{seconds:.1f} s, {cpu:.1f} s of processor")
     print(f"overview before charts: {kb} kB")
     print(json.dumps({**figures, "must": MUST, "aim": AIM}))
     return int(not quick and any(figures[name] > bound for name, bound in MUST.items()))

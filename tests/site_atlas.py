@@ -1,4 +1,4 @@
-"""A made-up atlas of any size: every table that pages can show, with text as hostile as one likes. Nothing is mapped."""
+"""A made-up atlas of any size: every table that pages can show, with text as hostile as one likes."""
 
 from __future__ import annotations
 
@@ -81,7 +81,8 @@ def write(
     grids = {
         grid: {
             "sites": 900, "sites_without_position": 3, "sites_a": 450, "sites_b": 447, "groups": 3, "blocks": 90,
-            "blocks_are_runs_inside_groups": True, "concepts": n_concepts, "concepts_eligible": n_concepts - 1, "concepts_dropped": {"upos": 2},
+            "blocks_are_runs_inside_groups": True, "concepts": n_concepts, "concepts_eligible": n_concepts - 1,
+            "concepts_dropped": {"upos": 2},
         }
     }  # fmt: skip
     write_manifest(study, measures, grids, summary, notes, folder)
@@ -135,15 +136,18 @@ def _evidence(
     p = np.where(unit_of < reported, 1e-5, 0.9)
     place = rng.uniform(0.3, 0.99, m)
     place[rng.random(m) < 0.2] = np.nan
+    place_p = np.where(np.isnan(place), np.nan, np.where(place > 0.6, 1e-5, 0.5))
     low = auroc - 0.04
     low[rng.random(m) < 0.1] = np.nan
     tests = {
         "layer": layer[unit_of], "unit": unit[unit_of], "slot": slot,
         "concept": np.array(concepts, object)[(first[unit_of] + slot - 1) % len(concepts)],
-        "sign": np.where(rng.random(m) < 0.7, 1, -1).astype(np.int8), "n": np.full(m, 120), "prevalence": np.full(m, 0.05),
-        "a_auroc": auroc, "auroc": auroc, "low": low, "high": np.where(np.isnan(low), np.nan, np.minimum(auroc + 0.03, 1)), "p": p,
-        "within_form": place, "within_form_p": np.where(np.isnan(place), np.nan, np.where(place > 0.6, 1e-5, 0.5)),
-        "within_form_position": place, "within_form_position_p": np.where(np.isnan(place), np.nan, np.where(place > 0.6, 1e-5, 0.5)),
+        "sign": np.where(rng.random(m) < 0.7, 1, -1).astype(np.int8),
+        "n": np.full(m, 120), "prevalence": np.full(m, 0.05),
+        "a_auroc": auroc, "auroc": auroc, "p": p,
+        "low": low, "high": np.where(np.isnan(low), np.nan, np.minimum(auroc + 0.03, 1)),
+        "within_form": place, "within_form_p": place_p,
+        "within_form_position": place, "within_form_position_p": place_p,
     }  # fmt: skip
     for key in MEASURES[1:]:
         values = np.where(slot == 1, rng.uniform(0, 0.6, m), np.nan)

@@ -39,5 +39,6 @@ def run(options: ExportOptions) -> None:
         return
     from rich.text import Text
 
-    told = f"{counted(done.units, 'unit')} and {counted(done.concepts, 'concept')}, {size(done.n_bytes)} in {done.seconds:.0f} s"
+    pages = f"{counted(done.units, 'unit')} and {counted(done.concepts, 'concept')}"
+    told = f"{pages}, {size(done.n_bytes)} in {done.seconds:.0f} s"
     screen.out().print(Text(f"{told}\nopen: {clean(done.index)}"), soft_wrap=True)

@@ -31,7 +31,8 @@ _TABLES = (
     ".unitscope{table{border-collapse:collapse;margin:.3rem 0}th,td{text-align:left;padding:.15rem .8rem .15rem 0;"
     "background:none;color:inherit;border:0;font-size:.9rem}thead th{color:var(--soft);font-weight:400}"
     "h4{margin:.1rem 0 .3rem;font-size:1rem}.soft{color:var(--soft)}.note{color:var(--soft);margin:.2rem 0}"
-    "code{font-family:var(--mono);color:inherit;background:none}.wide{display:block;width:14rem}td{white-space:nowrap}td b,td code{white-space:normal}}"
+    "code{font-family:var(--mono);color:inherit;background:none}.wide{display:block;width:14rem}"
+    "td{white-space:nowrap}td b,td code{white-space:normal}}"
 )
 
 
@@ -95,8 +96,8 @@ def atlas_html(atlas: Atlas) -> str:
     legend = Markup(" ").join(_kind(name) for name in (*names, "unreported", "dead"))
     return _shown(
         f"<h4>{_name(study['model'])} over {_name(study['corpus'])}</h4>",
-        f'<p class="note">{counted(len(data.units), "unit")}, {count(len(data.reported))} reported; bars are units by the kind of '
-        f"their best concept, the figure is the contextual share. {legend}</p>",
+        f'<p class="note">{counted(len(data.units), "unit")}, {count(len(data.reported))} reported; bars are units by '
+        f"the kind of their best concept, the figure is the contextual share. {legend}</p>",
         _table(("layer", "", "", "contextual"), rows),
         _table(("concept", "units", ""), found),
     )
@@ -138,7 +139,8 @@ def unit_html(record: UnitRecord) -> str:
         f"<h4><code>{_name(record.address)}</code> {_kind(row['kind'])}</h4>",
         concepts,
         str(drawings.stacked(drawings.passport_parts(shares), drawings.passport_label(shares))),
-        f'<p class="note">variance: {escape(drawings.passport_label(shares))}; values from {number(row["least"])} to {number(row["greatest"])}</p>',
+        f'<p class="note">variance: {escape(drawings.passport_label(shares))}; values from {number(row["least"])} to '
+        f"{number(row['greatest'])}</p>",
         _clips(strongest[:SHOWN_CLIPS], row),
     )
 

@@ -1,7 +1,7 @@
 """Densities: a histogram of every unit's values over all sites, for the pages of an atlas.
 
-Bins are of equal width from a unit's least to its greatest value. Counts come from the units' orders by bisection, a few
-hundred steps a unit, so they cost next to nothing beside the statistics.
+Bins are of equal width from a unit's least to its greatest value. Counts come from the units' orders by bisection,
+a few hundred steps a unit, so they cost next to nothing beside the statistics.
 """
 
 from __future__ import annotations

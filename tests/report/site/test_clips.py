@@ -1,3 +1,4 @@
+import itertools
 import math
 from html.parser import HTMLParser
 
@@ -125,7 +126,7 @@ def filled(path, rows, columns):
                 y = int(token)
                 start = (x, y)
                 corners.append(start)
-        for (x0, y0), (x1, y1) in zip(corners, corners[1:]):
+        for (x0, y0), (x1, y1) in itertools.pairwise(corners):
             assert x0 == x1 or y0 == y1
             if x0 == x1:
                 crossings[min(y0, y1) : max(y0, y1), x0:] += 1
@@ -146,10 +147,12 @@ def test_an_image_has_its_region_told_in_words():
 def test_groups_come_from_the_end_the_unit_detects_at():
     item = clip("ab", [1.0, 2.0], 0)["shown"]
     rows = [
-        {"kind": kind, "rank": rank, "low_quantile": low, "high_quantile": high, "concept": concept, "grid": "source", "item": 0}
+        {"kind": kind, "rank": rank, "low_quantile": low, "high_quantile": high, "concept": concept}
+        | {"grid": "source", "item": 0}
         for kind, rank, low, high, concept in (
             ("top", 2, None, None, None), ("top", 1, None, None, None), ("low", 1, None, None, None),
-            ("band", 1, 0.0, 0.01, None), ("band", 2, 0.1, 0.5, None), ("missed", 1, None, None, "upos:X"), ("top", 3, None, None, None),
+            ("band", 1, 0.0, 0.01, None), ("band", 2, 0.1, 0.5, None),
+            ("missed", 1, None, None, "upos:X"), ("top", 3, None, None, None),
         )
     ]  # fmt: skip
     rows[-1]["item"] = 99  # an item that the atlas does not hold

@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 from unitscope.atlas import Row
 from unitscope.report.site.inert import inert, script_json
+from unitscope.report.site.wording import Words
 
 Spec = dict[str, Any]
 _LEAVE = "window.vegaEmbed = vegaEmbed;"
@@ -47,7 +48,7 @@ def _color(kinds: Sequence[str]) -> Spec:
     return {"domain": list(kinds), "range": [f"var(--{kind})" if kind in known else "var(--soft)" for kind in kinds]}
 
 
-def scatter(kinds: Sequence[str]) -> Spec:
+def scatter(kinds: Sequence[str], words: Words) -> Spec:
     """Units by AUROC and by what is left of it within form and position; the page's script fills in the units."""
     import altair as alt
 
@@ -59,11 +60,11 @@ def scatter(kinds: Sequence[str]) -> Spec:
         .encode(
             x=alt.X(
                 "place:Q",
-                title="AUROC among the same words at like positions",
+                title=f"AUROC {words.among}",
                 scale=alt.Scale(domain=[0.0, 1.0]),
                 axis=alt.Axis(format=".1f", tickCount=10),
             ),
-            y=alt.Y("score:Q", title="AUROC over all words", scale=alt.Scale(domain=[0.5, 1.0]), axis=axis),
+            y=alt.Y("score:Q", title=f"AUROC over {words.everything}", scale=alt.Scale(domain=[0.5, 1.0]), axis=axis),
             color=alt.Color("kind:N", scale=alt.Scale(**color), legend=alt.Legend(orient="top", title=None)),
             shape=alt.Shape(
                 "kind:N",
@@ -76,7 +77,7 @@ def scatter(kinds: Sequence[str]) -> Spec:
                 "concept:N",
                 "kind:N",
                 alt.Tooltip("score:Q", title="AUROC", format=".3f"),
-                alt.Tooltip("place:Q", title="within form × position", format=".3f"),
+                alt.Tooltip("place:Q", title=words.place, format=".3f"),
             ],
         )
     )

@@ -32,9 +32,12 @@ TITLES = {
 NOTES = {
     "top": "The sites with the greatest values in the corpus, highest first. Tops flatter: see the other lists too.",
     "low": "The sites with the least values in the corpus, lowest first.",
-    "band": "Sites drawn from bands of its values, in quantiles, strongest band first: what it does between its extremes.",
+    "band": "Drawn from bands of its values, in quantiles, strongest band first: what it does between its extremes.",
     "random": "Sites drawn at random from all: what it does most of the time.",
-    "missed": "Sites of the held-out half that have the concept, with the unit on the wrong side of its median: what the label leaves out.",
+    "missed": (
+        "Sites of the held-out half that have the concept, with the unit on the wrong side of its median: what the "
+        "label leaves out."
+    ),
 }
 
 
@@ -203,7 +206,10 @@ def image_clip(clip: Row, threshold: float | None, below: bool, href: str) -> Ma
     y, x = divmod(clip["position"], columns)
     n_on = sum(on)
     where = f"row {y + 1} of {rows}, column {x + 1} of {columns}"
-    told = f"{inert(item['id'])}: value {number(clip['value'])} at {where}; {n_on} of {rows * columns} cells beyond the threshold"
+    told = (
+        f"{inert(item['id'])}: value {number(clip['value'])} at {where}; {n_on} of {rows * columns} cells beyond the "
+        "threshold"
+    )
     outline = region(on, rows, columns)
     dim = f'<path class="dim" fill-rule="evenodd" d="M0 0H{columns}V{rows}H0Z{outline}"/>' if n_on else ""
     return Markup(
@@ -286,9 +292,8 @@ def listed(shown: Sequence[Row], unit: Row, below: bool, image_at: Callable[[str
                 f'<li class="clip pictured">{picture}<span class="meta"><b>{value}</b> <bdi>{place}</bdi></span></li>'
             )
         else:
-            found.append(
-                f'<li class="clip"><span class="value">{value}</span>{text_clip(clip)}<span class="meta"><bdi>{place}</bdi></span></li>'
-            )
+            text = f'<span class="value">{value}</span>{text_clip(clip)}'
+            found.append(f'<li class="clip">{text}<span class="meta"><bdi>{place}</bdi></span></li>')
     return Markup("".join(found))
 
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from unitscope.atlas import Atlas, Row
 from unitscope.report import findings
+from unitscope.report.site.wording import Words, words_of
 
 if TYPE_CHECKING:
     import pyarrow
@@ -139,6 +140,10 @@ class SiteData:
         for rows in found.values():
             rows.sort(key=lambda row: (row["slot"], row["measure"] != "auroc", row["measure"]))
         return found
+
+    def words(self, layer: str) -> Words:
+        """How pages of a layer speak of what is held fixed."""
+        return words_of(self.layer[layer].grid)
 
     def auroc(self, key: UnitKey) -> list[Row]:
         """A unit's reported concepts, first concept first."""

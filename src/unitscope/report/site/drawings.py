@@ -34,7 +34,8 @@ def strip(
 ) -> Markup:
     """One effect on the common scale: chance, interval, the estimate, and what an untrained copy reaches (`bar`)."""
     parts = [
-        f'<line class="axis" x1="4" x2="{_WIDTH - 4}" y1="9" y2="9"/><line class="chance" x1="{_x(CHANCE)}" x2="{_x(CHANCE)}" y1="2" y2="16"/>'
+        f'<line class="axis" x1="4" x2="{_WIDTH - 4}" y1="9" y2="9"/>'
+        f'<line class="chance" x1="{_x(CHANCE)}" x2="{_x(CHANCE)}" y1="2" y2="16"/>'
     ]
     told = [f"chance {effect(CHANCE)}"]
     if bar is not None and not math.isnan(bar):
@@ -49,7 +50,8 @@ def strip(
         parts.append(_point(_x(value), shape, value < LEFT))
         told.insert(0, effect(value))
     return Markup(
-        f'<svg class="strip" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape("; ".join(told))}">{"".join(parts)}</svg>'
+        f'<svg class="strip" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" '
+        f'aria-label="{escape("; ".join(told))}">{"".join(parts)}</svg>'
     )
 
 
@@ -93,7 +95,8 @@ def density(row: Row, unit: Row) -> Markup:
     )
     return Markup(
         f'<svg class="density" viewBox="0 0 {width:g} {height + 6:g}" preserveAspectRatio="none" role="img" '
-        f'aria-label="{escape(told)}"><path class="inside" d="{"".join(inside)}"/><path class="beyond" d="{"".join(beyond)}"/>'
+        f'aria-label="{escape(told)}"><path class="inside" d="{"".join(inside)}"/>'
+        f'<path class="beyond" d="{"".join(beyond)}"/>'
         f'<line class="axis" x1="0" x2="{width:g}" y1="{height:g}" y2="{height:g}"/>{zero}{lines}</svg>'
     )
 
@@ -147,6 +150,7 @@ def between(score: float | None, chance: float | None, ceiling: float | None) ->
     x = [round(100 * min(max(value, 0.0), end) / end, 1) for value in (low, score, high)]
     return Markup(
         '<svg class="between" viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true">'
-        f'<rect class="room" x="0" y="2" width="{x[2]}" height="6"/><rect class="got" x="0" y="2" width="{x[1]}" height="6"/>'
+        f'<rect class="room" x="0" y="2" width="{x[2]}" height="6"/>'
+        f'<rect class="got" x="0" y="2" width="{x[1]}" height="6"/>'
         f'<rect class="tick" x="{x[0]}" y="0" width="1" height="10"/></svg>'
     )

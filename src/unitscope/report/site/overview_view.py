@@ -31,6 +31,7 @@ def overview_view(data: SiteData) -> dict[str, Any]:
         "kinds": names,
         "totals": _totals(data, names),
         "layers": [layer_view(data, info.address, names) for info in data.layers],
+        "words": data.words(data.layers[0].address),
         "parts": data.parts,
         "findings": best_findings(data),
         "concepts": concept_bars(data)[:N_CONCEPTS],
@@ -157,16 +158,18 @@ def caveats(data: SiteData) -> list[str]:
     for grid, notes in data.manifest["grids"].items():
         if notes["blocks_are_runs_inside_groups"]:
             said.append(
-                f"Grid '{grid}': only {counted(notes['groups'], 'group')}. Blocks are runs of whole items inside groups, which are "
-                "less independent than groups; intervals may be too narrow."
+                f"Grid '{grid}': only {counted(notes['groups'], 'group')}. Blocks are runs of whole items "
+                "inside groups, which are less independent than groups; intervals may be too narrow."
             )
         if notes["concepts_eligible"] < notes["concepts"]:
             said.append(
-                f"Grid '{grid}': {count(notes['concepts_eligible'])} of {count(notes['concepts'])} concepts are frequent enough to be tested."
+                f"Grid '{grid}': {count(notes['concepts_eligible'])} of {count(notes['concepts'])} concepts are "
+                "frequent enough to be tested."
             )
         if notes["sites_without_position"]:
             said.append(
-                f"Grid '{grid}': {count(notes['sites_without_position'])} sites have no position in the model and are left out."
+                f"Grid '{grid}': {count(notes['sites_without_position'])} sites have no position in the model "
+                "and are left out."
             )
     ran = data.variants[1:]
     if "untrained" not in ran:
@@ -178,14 +181,15 @@ def caveats(data: SiteData) -> list[str]:
     totals = _totals(data, ())
     if "rotation" in ran and totals["rotation"]["with_context"] >= totals["trained"]["with_context"]:
         said.append(
-            f"A rotated basis has as many units with a contextual concept ({share(totals['rotation']['with_context'])}) as the "
-            f"model's own ({share(totals['trained']['with_context'])}): by this count the units are no privileged basis."
+            "A rotated basis has as many units with a contextual concept "
+            f"({share(totals['rotation']['with_context'])}) as the model's own "
+            f"({share(totals['trained']['with_context'])}): by this count the units are no privileged basis."
         )
     note = data.manifest["notes"].get("resampling") or {}
     if note.get("of"):
         said.append(
-            f"Of {note['of']} sampled units, {note['changed']} would be tested on another concept if words took the {note['between'][1]} "
-            f"instead of the {note['between'][0]} of their subwords."
+            f"Of {note['of']} sampled units, {note['changed']} would be tested on another concept if words "
+            f"took the {note['between'][1]} instead of the {note['between'][0]} of their subwords."
         )
     said.append(
         "Nearly every unit passes the q-value: it says that an association is there, not what it is. Read the effects."
@@ -279,7 +283,8 @@ def unit_table(data: SiteData) -> dict[str, Any]:
 
 
 _COLUMNS = (
-    "unit", "status", "kind", "concept", "sign", "score", "low", "high", "form", "place", "bar", "q", "n", "share", "context",
+    "unit", "status", "kind", "concept", "sign", "score", "low", "high", "form", "place", "bar", "q", "n",
+    "share", "context",
 )  # fmt: skip
 
 

@@ -89,7 +89,10 @@ def _page(data: SiteData, template: str, links: Links, **values: Any) -> str:
 
 def overview_page(data: SiteData, links: Links | None = None) -> str:
     """The atlas at a glance: layers, findings, concepts, caveats and the manifest."""
-    specs = {"scatter": charts.scatter(kinds(data)), "passport": charts.passport(passport_rows(data))}
+    specs = {
+        "scatter": charts.scatter(kinds(data), data.words(data.layers[0].address)),
+        "passport": charts.passport(passport_rows(data)),
+    }
     drawn = {"passport": charts.drawn(specs["passport"])}
     return _page(data, "overview.html", links or Links(), view=overview_view(data), specs=specs, drawn=drawn)
 

@@ -9,6 +9,7 @@ from unitscope.errors import StoreError
 from unitscope.report.plain import clean, direction, effect, interval
 from unitscope.report.site import clips
 from unitscope.report.site.data import SiteData, UnitKey
+from unitscope.report.site.wording import Words
 
 RUNGS = ("documents", "word types", "ambiguous words", "minimal pairs")
 
@@ -35,7 +36,8 @@ def unit_view(data: SiteData, key: UnitKey) -> dict[str, Any]:
         "info": info,
         "first": first,
         "falls": falls,
-        "lede": lede(row, first),
+        "words": data.words(key[0]),
+        "lede": lede(row, first, data.words(key[0])),
         "matches": matches,
         "others": [each for each in data.matches.get(key, ()) if each["measure"] != "auroc"],
         "shares": {name: row[f"share_{name}"] for name in data.parts},
@@ -54,40 +56,29 @@ def unit_view(data: SiteData, key: UnitKey) -> dict[str, Any]:
     }
 
 
-def lede(row: Row, first: Row | None) -> list[str]:
+def lede(row: Row, first: Row | None, words: Words) -> list[str]:
     """What the unit does, in a sentence or two; honest about what word form or place explain."""
     if first is None:
         return ["No concept is reported for this unit."]
-    held = (
-        f"{effect(first['score'])} {interval(first['low'], first['high'])}"
-        if first["low"] is not None
-        else effect(first["score"])
-    )
+    known = "" if first["low"] is None else f" {interval(first['low'], first['high'])}"
     said = [
-        f"{direction(first['sign']).capitalize()} {clean(first['concept'])}: on held-out documents it tells such places from all others with an AUROC of {held}."
+        f"{direction(first['sign']).capitalize()} {clean(first['concept'])}: on held-out documents it tells "
+        f"such places from all others with an AUROC of {effect(first['score'])}{known}."
     ]
-    place = first["within_form_position"]
+    place, bar = first["within_form_position"], first["untrained_p99"]
+    left, alone = f"{words.among.capitalize()} {effect(place)} is left", f"{words.alone} may be all it knows"
     if first["kind"] == "contextual":
-        said.append(
-            f"Among the same words at like positions {effect(place)} is left, more than word form or place explain."
-        )
+        said.append(f"{left}, more than {words.alone} or the place explains.")
     elif first["kind"] == "positional":
         said.append("Position or length explains it.")
     elif place is None:
-        said.append(
-            "No word form has the concept at some places and not at others: the word itself may be all it knows."
-        )
-    elif first["untrained_p99"] is not None and place > 0.5:
-        said.append(
-            f"Among the same words at like positions {effect(place)} is left; an untrained copy's best percent of units "
-            f"reaches {effect(first['untrained_p99'])}, so the word itself may be all it knows."
-        )
+        said.append(f"What is left {words.among} cannot be told: {alone}.")
+    elif bar is not None and 0.5 < place <= bar:
+        said.append(f"{left}; an untrained copy's best percent of units reaches {effect(bar)}, so {alone}.")
     else:
-        said.append(
-            f"Among the same words at like positions {effect(place)} is left: the word itself may be all it knows."
-        )
+        said.append(f"{left}: {alone}.")
     if row["context"] and row["context"] != first["concept"]:
-        said.append(f"Beyond the word it also tells {clean(row['context'])}.")
+        said.append(f"Beyond that it also tells {clean(row['context'])}.")
     return said
 
 
