@@ -1,4 +1,4 @@
-"""Take the README's picture of an exported site: the overview and, over its corner, a unit's page, in real Chromium.
+"""Take the pictures of an exported site that the docs show: the overview and a unit's page, in real Chromium.
 
 Usage: docs/figures/site.py SITE [--unit LAYER/INDEX]   (SITE is a folder made by `unitscope export`)
 """
@@ -15,7 +15,7 @@ from PIL import Image, ImageOps
 from playwright.sync_api import Page, sync_playwright
 
 IMAGES = Path(__file__).resolve().parent.parent / "images"
-WIDTH, HEIGHT, COLOURS = 1240, 860, 128
+WIDTH, HEIGHT = 1240, 860
 
 
 def shot(page: Page, path: Path, height: int, ready: str) -> Image.Image:
@@ -27,7 +27,7 @@ def shot(page: Page, path: Path, height: int, ready: str) -> Image.Image:
 
 
 def best_unit(page: Page, site: Path) -> Path:
-    """The page of the first finding on the overview."""
+    """The page of the second finding on the overview, which shows more in one picture."""
     page.goto((site / "index.html").resolve().as_uri())
     return site / str(page.locator(".card a.unit").nth(1).get_attribute("href"))
 
@@ -50,7 +50,7 @@ def main() -> int:
         }
         browser.close()
     for name, picture in pictures.items():
-        framed = ImageOps.expand(picture, 1, "#d8d5cc").quantize(COLOURS, dither=Image.Dither.NONE)
+        framed = ImageOps.expand(picture, 1, "#d8d5cc")
         framed.save(arguments.out / name, optimize=True)
         print(arguments.out / name, (arguments.out / name).stat().st_size)
     return 0

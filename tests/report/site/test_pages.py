@@ -76,7 +76,10 @@ def test_agreement_is_spearman_s_correlation_and_the_first_twenty(data: SiteData
     assert found.measures == tuple(data.manifest["measures"])
     column = data.atlas.concept_names(data.layers[0].address).index("upos:NOUN")
     scores = np.array(
-        [np.concatenate([data.atlas.scores(key, layer)[:, column] for layer in data.atlas.layers]) for key in found.measures]
+        [
+            np.concatenate([data.atlas.scores(key, layer)[:, column] for layer in data.atlas.layers])
+            for key in found.measures
+        ]
     )
     scores = scores[:, ~np.isnan(scores).all(axis=0)]
     assert found.n_units == scores.shape[1]
@@ -128,7 +131,10 @@ def test_ledes_are_no_stronger_than_the_match() -> None:
     row = {"context": None}
     told = unit_view.lede(row, match, words)
     assert told[0].endswith("with an AUROC of .90 [.85, .93].")
-    assert told[1] == "Among the same words at like positions .80 is left, more than the word itself or the place explains."
+    assert (
+        told[1]
+        == "Among the same words at like positions .80 is left, more than the word itself or the place explains."
+    )
     lexical = {**match, "kind": "lexical"}
     assert unit_view.lede(row, lexical, words)[1].endswith(".80 is left: the word itself may be all it knows.")
     below = unit_view.lede(row, {**lexical, "within_form_position": 0.6}, words)[1]
