@@ -24,7 +24,8 @@ def undocumented(root: Path, atlas: Path) -> list[str]:
     found: list[str] = []
     for check in (_commands, _measures, _concepts, _corpora, _models, _errors, _python):
         found += check(reference)
-    found += _atlas_files(reference, atlas)
+    for each in (atlas, atlas.with_name("decoder-atlas")):
+        found += _atlas_files(reference, each) if each.exists() else []
     found += _unknown_options(root)
     return found
 
@@ -64,7 +65,7 @@ def options(command: Any) -> Iterator[str]:
     """Options and arguments of a command, as they are written."""
     for parameter in command.params:
         if parameter.param_type_name == "option":
-            yield from (name for name in parameter.opts if name.startswith("--"))
+            yield from (name for name in (*parameter.opts, *parameter.secondary_opts) if name.startswith("--"))
         else:
             yield (parameter.metavar or parameter.name).strip("{}.").upper().rstrip(".")
 
@@ -166,7 +167,7 @@ def _atlas_files(reference: Path, atlas: Path) -> list[str]:
         found += lacks(page, columns, path.name)
     summary = manifest["summary"]["trained"]
     parts = [manifest, manifest["study"], manifest["study"]["layers"][0], *manifest["grids"].values()]
-    parts += [manifest["notes"], manifest["notes"]["resampling"], *summary.values()]
+    parts += [manifest["notes"], manifest["notes"]["resampling"], manifest["notes"]["writes"], *summary.values()]
     parts += [manifest["measures"][keys[0]]]
     layers = {layer["address"] for layer in manifest["study"]["layers"]}
     found += lacks(page, dict.fromkeys(name for part in parts for name in part if name not in layers), "manifest.json")

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 import random
+from collections.abc import Callable
+from importlib.machinery import SourceFileLoader
+from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -59,6 +63,28 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def language_models() -> Any:
+    """The module that makes tiny language models."""
+    loader = SourceFileLoader("language_models", str(Path(__file__).parent / "language_models.py"))
+    module = module_from_spec(spec_from_loader("language_models", loader))
+    loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def language_model(language_models: Any, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Folder of a saved language model of a kind: gpt2, llama, llama tied, neox, openai, gemma2."""
+    folders: dict[str, Path] = {}
+
+    def get(kind: str) -> Path:
+        if kind not in folders:
+            folders[kind] = language_models.save(kind, tmp_path_factory.mktemp("lm") / kind.replace(" ", "-"))
+        return folders[kind]
+
+    return get
 
 
 @pytest.fixture(scope="session")

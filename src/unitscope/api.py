@@ -19,11 +19,12 @@ from unitscope.concepts import parse_sources
 from unitscope.concepts.base import ConceptSource
 from unitscope.corpora import load_corpus
 from unitscope.corpora.base import Corpus
-from unitscope.errors import ConceptError, PlanError, closest
+from unitscope.errors import ConceptError, ModelError, PlanError, closest
 from unitscope.measures import parse_measures
 from unitscope.models.base import Layer, LongItems, Model, Resampling
 from unitscope.study.plan import BASELINES, Budget, Plan, Study
 from unitscope.study.run import Progress, Run, silent
+from unitscope.study.writes import lens_of
 
 DEFAULT_ROLES = ("hidden state", "feed-forward neurons", "recurrent state")
 RESAMPLINGS = ("last", "first", "mean", "max")
@@ -36,7 +37,8 @@ class Settings:
 
     `layers`, `concepts` and `measures` are patterns and specs as on the command line; empty means the defaults:
     hidden states and feed-forward neurons; the annotation the corpus has, frequent words, position and covariates;
-    every measure. `memory` and `disk` are bytes.
+    every measure. `memory` and `disk` are bytes. `lens` adds the tokens that units write, where the model has an output
+    embedding; `attribution` what they add to the logit of the token that comes next.
     """
 
     layers: Sequence[str] = ()
@@ -55,6 +57,8 @@ class Settings:
     max_items: int | None = None
     per_group: int | None = None
     target: Literal["copy"] | None = None
+    lens: bool = True
+    attribution: bool = False
     sources: Sequence[ConceptSource] = field(default=())
 
     def __post_init__(self) -> None:
@@ -73,6 +77,8 @@ class Settings:
         for name in ("batch_size", "threads", "workers"):
             if getattr(self, name) is not None and getattr(self, name) < 1:
                 raise PlanError(f"Got {name}={getattr(self, name)}.", expected="1 or more")
+        if self.attribution and not self.lens:
+            raise PlanError("Got attribution without the lens.", fix="Leave out --no-lens or --attribution.")
         if not 0 <= self.seed < 1 << 63:
             raise PlanError(f"Got seed={self.seed}.", expected="a whole number from 0 to 2**63 - 1")
 
@@ -131,7 +137,11 @@ def make_run(
         threads=settings.threads,
         device=settings.device,
         versions=_versions(),
+        lens=lens_of(loaded)[0] if settings.lens else "",
+        attribution=settings.attribution,
     )
+    if study.attribution and not study.lens:
+        raise ModelError(f"No logits can be attributed. {lens_of(loaded)[1]}", fix="Leave out --attribution.")
     workers = settings.workers or max(1, (os.cpu_count() or 1) // settings.threads)
     if spec is None or settings.device != "cpu":
         workers = 1  # live objects and accelerators are not shared between processes

@@ -29,7 +29,7 @@ ROWS_IN_GROUP = 16_384
 """Rows of a table that are read together: few enough that one unit's clips are found without reading all."""
 MANIFEST, CHECKSUMS, RUN = "manifest.json", "checksums.json", "run.json"
 TABLES = ("units", "tests", "matches", "concepts", "clips", "items")
-OPTIONAL = ("density", "writes")
+OPTIONAL = ("density", "writes", "attributions")
 """Tables that an atlas need not have."""
 Row = dict[str, Any]
 
@@ -166,7 +166,18 @@ class Atlas:
             f"order by list_position({list(CLIPS)}, kind), rank",
             key,
         )
-        return UnitRecord(address, found[0], tuple(matches), Clips.of(clips, found[0]))
+        written = "select * from writes where layer = ? and unit = ? order by kind desc, sign desc, rank"
+        writes = self.sql(written, key) if self.has("writes") else []
+        attributed = "select * from attributions where layer = ? and unit = ?"
+        attribution = self.sql(attributed, key) if self.has("attributions") else []
+        return UnitRecord(
+            address,
+            found[0],
+            tuple(matches),
+            Clips.of(clips, found[0]),
+            tuple(writes),
+            attribution[0] if attribution else None,
+        )
 
     def concept(self, name: str) -> ConceptRecord:
         """A concept with the units that carry it. Raises StoreError when the atlas has no such concept."""
@@ -263,12 +274,16 @@ class ConceptRecord:
 
 @dataclass(frozen=True)
 class UnitRecord:
-    """One unit: its row, its reported matches (a row a measure), its clips with the items they show, kind by kind."""
+    """One unit: its row, its reported matches (a row a measure), its clips with the items they show, kind by kind, and
+    the tokens that it writes, and what that does to the token that comes next; the last two where they were asked for.
+    """
 
     address: str
     row: Row
     matches: tuple[Row, ...]
     clips: Clips
+    writes: tuple[Row, ...] = ()
+    attribution: Row | None = None
 
     def of_kind(self, kind: str) -> Clips:
         """Clips of one of `CLIPS`: `top` (highest sites, one an item), `low`, `band`, `random`, `missed`."""

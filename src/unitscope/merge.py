@@ -116,6 +116,10 @@ class _Merge:
         write_arrow(folder / "items.parquet", self.items())
         if all(atlas.has("density") for atlas in self.atlases):
             write_arrow(folder / "density.parquet", self.rows_by_layer("density"))
+        if self.study.lens:
+            write_arrow(folder / "writes.parquet", self.rows_by_layer("writes"))
+        if self.study.attribution:
+            write_arrow(folder / "attributions.parquet", self.rows_by_layer("attributions"))
         write_table(folder / "concepts.parquet", self.concepts())
         for measure in measures:
             self.scores(measure.key, folder / "scores" / f"{measure.key}.safetensors")
@@ -124,6 +128,7 @@ class _Merge:
             "items": self.atlases[0].manifest["notes"]["items"],
             "counts": self.counts(),
             "resampling": self.resampling(),
+            "writes": self.atlases[0].manifest["notes"]["writes"],
         }
         write_manifest(self.study, measures, grids, summary, notes, folder)
 

@@ -54,6 +54,12 @@ class MapOptions:
     max_items: Annotated[int | None, typer.Option(help="Read this many items.")] = None
     per_group: Annotated[int | None, typer.Option(help="Read this many items of each group.")] = None
     target: Annotated[str | None, typer.Option(metavar="copy", help="Use each text as its own target.")] = None
+    lens: Annotated[
+        bool, typer.Option("--lens/--no-lens", help="The tokens that units write, where the model has them.")
+    ] = True
+    attribution: Annotated[
+        bool, typer.Option("--attribution", help="Also what units add to the logit of the token that comes next.")
+    ] = False
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what it would cost and stop.")] = False
     json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False
 
@@ -71,6 +77,7 @@ class MapOptions:
             "disk": parse_bytes(self.disk, "--disk"),
         }
         same = ("resample", "batch_size", "seed", "threads", "workers", "device", "max_items", "per_group", "target")
+        chosen |= {"lens": self.lens, "attribution": self.attribution}
         return Settings(**chosen, **{name: getattr(self, name) for name in same})
 
 

@@ -29,15 +29,26 @@ def shown(view: Row, *, falls: bool, top: int) -> list[RenderableType]:
     if falls and "low" in by_kind:
         parts += [heading("Where it is lowest"), Sites(by_kind["low"][:top], lower, falls=True)]
     if "band" in by_kind:
-        sites = Sites(by_kind["band"], lower if falls else upper, falls=falls)
+        sites = Sites(_of_each_band(by_kind["band"], max(1, top // 3)), lower if falls else upper, falls=falls)
         parts += [heading("Drawn from bands of its values, in quantiles"), sites]
     if "random" in by_kind:
-        parts += [heading("Drawn from all words"), Sites(by_kind["random"], lower if falls else upper, falls=falls)]
+        parts += [
+            heading("Drawn from all words"),
+            Sites(by_kind["random"][:top], lower if falls else upper, falls=falls),
+        ]
     if "missed" in by_kind:
         end = "at or above" if falls else "at or below"
         what = f"{clean(by_kind['missed'][0]['concept'])} with the unit {end} its median"
-        parts += [heading(what), Sites(by_kind["missed"], lower if falls else upper, falls=falls)]
+        parts += [heading(what), Sites(by_kind["missed"][:top], lower if falls else upper, falls=falls)]
     return parts
+
+
+def _of_each_band(rows: Sequence[Row], n: int) -> list[Row]:
+    """The first `n` clips of each band."""
+    bands: dict[float, list[Row]] = {}
+    for row in rows:
+        bands.setdefault(row["low_quantile"], []).append(row)
+    return [row for band in bands.values() for row in band[:n]]
 
 
 @dataclass(frozen=True)

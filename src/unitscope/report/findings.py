@@ -199,4 +199,6 @@ def unit_view(atlas: Atlas, address: str) -> Row:
         "matches": list(record.matches),
         "tests": tested,
         "clips": list(record.clips),
+        "writes": list(record.writes),
+        "attribution": record.attribution,
     }

@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from unitscope.atlas import Atlas, Row
-from unitscope.report import clips, findings
+from unitscope.report import clips, findings, writes
 from unitscope.report.listing import Column, Counts, Listing
 from unitscope.report.plain import chance, clean, count, direction, effect, number, share
 from unitscope.report.terminal import auroc, heading, legend
@@ -34,7 +34,7 @@ def unit(atlas: Atlas, address: str, *, top: int = 10) -> RenderableType:
     if covered:
         parts += [heading("How much of it these concepts cover"), Text(covered)]
     falls = any(row["sign"] < 0 for row in view["tests"][:1]) or any(row["sign"] < 0 for row in reported)
-    return Group(*parts, *clips.shown(view, falls=falls, top=top))
+    return Group(*parts, *clips.shown(view, falls=falls, top=top), *writes.shown(view, top=top))
 
 
 def _head(view: Row) -> Text:

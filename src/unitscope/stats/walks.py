@@ -117,6 +117,21 @@ def _walk_all(
                     above[u, c, falls[u, passed]] = np.int32(state[c, 4])
                 row_above[u, falls[u, passed]] = at
                 passed += 1
+            end = at + _ONE
+            if end == every or row[_u(mine[end])] != key:  # most groups are one site: no need to count it first
+                held = _u(combination[_u(mine[at])])
+                up, down = share[end], share[every - at]
+                rank, value = float(_TWO * (every - at)), float(value_of[_u(key)])
+                for i in range(starts[held], starts[held + _ONE]):
+                    here = _u(concepts[i])
+                    n_above, n_left = state[here, _FOUR] + 1.0, state[here, _SIX]
+                    state[here, _ZERO] += n_above * up
+                    state[here, _ONE] += n_left * down
+                    state[here, _TWO] += rank
+                    state[here, _THREE] += value
+                    state[here, _FOUR], state[here, _SIX] = n_above, n_left - 1.0
+                at = end
+                continue
             n_touched, end = _ZERO, at
             while end < every and row[_u(mine[end])] == key:
                 held = _u(combination[_u(mine[end])])

@@ -56,18 +56,18 @@ def _of_block(address: str, grid: str, frame: Frame, arrays: Arrays) -> tuple[di
     scale = arrays["scale"].astype(np.float32)[row]
     values = key_table()[arrays["clip.keys"]] * np.repeat(scale, n_shown)
     own = np.concatenate([[0], np.cumsum(n_shown)])[:-1] + position - first
-    names = np.array([*frame.table.names, None], object)
-    concept = np.where(kind == KINDS.index("missed"), names[arrays["concept"][row, 0]], None)
+    n_names = len(frame.table.names)
+    concept = np.where(kind == KINDS.index("missed"), arrays["concept"][row, 0], n_names)
     low, high = _quantiles(column, kind, arrays["sign"][row, 0])
     columns = {
-        "layer": pyarrow.array([address] * len(row), pyarrow.string()),
+        "layer": pyarrow.repeat(pyarrow.scalar(address), len(row)),
         "unit": arrays["unit"][row].astype(np.int32),
-        "kind": pyarrow.array(np.array(KINDS, object)[kind], pyarrow.string()),
+        "kind": pyarrow.array(KINDS).take(pyarrow.array(kind)),
         "rank": _ranks(row, kind),
         "low_quantile": pyarrow.array(low, from_pandas=True),
         "high_quantile": pyarrow.array(high, from_pandas=True),
-        "concept": pyarrow.array(concept, pyarrow.string()),
-        "grid": pyarrow.array([grid] * len(row), pyarrow.string()),
+        "concept": pyarrow.array([*frame.table.names, None], pyarrow.string()).take(pyarrow.array(concept)),
+        "grid": pyarrow.repeat(pyarrow.scalar(grid), len(row)),
         "item": item.astype(np.int32),
         "position": position.astype(np.int32),
         "value": values[own].astype(np.float32),

@@ -98,8 +98,8 @@ def clip_sites(
     flips = np.where(sign < 0, 0xFFFF, 0).astype(np.int32)
     falls = (sign < 0)[:, None]
     at = [int(share * (view.n_sites - 1)) for share in _EDGES]
-    rising = view.rising[:, at].astype(np.int32)
-    falling = view.rising[:, [view.n_sites - 1 - index for index in at]].astype(np.int32) ^ 0xFFFF
+    rising = view.sorted_at(at).astype(np.int32)
+    falling = view.sorted_at([view.n_sites - 1 - index for index in at]).astype(np.int32) ^ 0xFFFF
     edges = np.where(falls, falling, rising)
     edges[:, -1] -= 1  # so that the least values, too, are above the lowest edge
     use = tested >= 0

@@ -44,6 +44,9 @@ class Study:
     threads: int = 1
     device: str = "cpu"
     versions: dict[str, str] = field(default_factory=dict)
+    lens: str = ""
+    """Fingerprint of the readout through which units are seen to write; empty for no lens."""
+    attribution: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values: the manifest's identity."""

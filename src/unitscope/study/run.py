@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -28,10 +29,12 @@ from unitscope.runners.processes import ProcessRunner
 from unitscope.runners.serial import SerialRunner
 from unitscope.store import ArrayFile, cannot_write, read_json, read_sealed, write_json, write_sealed
 from unitscope.study.assemble import write_atlas
+from unitscope.study.attribution import run_attribution
 from unitscope.study.claim import claimed, clear
 from unitscope.study.execute import Executor, resampling_changes
 from unitscope.study.plan import Budget, Plan, Slice, Study, blocks_of, make_plan
 from unitscope.study.prepare import Prepared, prepare
+from unitscope.study.writes import lens_note, write_layers, write_writes
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how much is done, and of how much."""
@@ -62,6 +65,22 @@ class Run:
     def work(self) -> Path:
         """Folder of unfinished work, beside the atlas."""
         return self.out.with_name(f"{self.out.name}.partial")
+
+    @property
+    def _writes(self) -> Path:
+        """Folder of what layers write."""
+        return self.work / "blocks" / "writes"
+
+    @property
+    def _attributed(self) -> Path:
+        """Folder of attributed logits by shard of items."""
+        return self.work / "blocks" / "attribution"
+
+    @staticmethod
+    def _blocks(executor: Executor, variant: str) -> list[tuple[Slice, Path]]:
+        """Blocks of units of a variant, and where they are."""
+        parts = [part for each in executor.rounds for part in blocks_of(each)]
+        return [(part, executor.block(variant, part)) for part in parts]
 
     def plan(self, n_items: int, n_sites: int) -> Plan:
         """Cost of the study on a corpus of this size."""
@@ -112,6 +131,11 @@ class Run:
         if plan.n_workers > 1:
             runner = ProcessRunner(plan.n_workers, self.study.threads)
         counts = self._passes(executor, runner)
+        if self.study.lens:
+            write_layers(self.study, self.model, self._writes, partial(self.progress, "what units write"))
+        if self.study.attribution:
+            tick = partial(self.progress, "attributing logits")
+            run_attribution(self.study, self.model, prepared, self._blocks(executor, "trained"), self._attributed, tick)
         self._assemble(executor, prepared, counts)
         write_json(
             self.work / "atlas" / RUN,
@@ -196,13 +220,13 @@ class Run:
         self.progress("writing the atlas", 0, 1)
         folder = self.work / "atlas"
         shutil.rmtree(folder, ignore_errors=True)
-        everything = [part for each in executor.rounds for part in blocks_of(each)]
-        blocks = {
-            variant: [(part, executor.block(variant, part)) for part in everything] for variant in self.study.variants
-        }
+        blocks = {variant: self._blocks(executor, variant) for variant in self.study.variants}
         frames = {grid: executor.frame(grid) for grid in prepared.grids}
         first = {layer: _first_concepts(blocks["trained"], layer) for layer in range(len(self.study.layers))}
         notes = {"items": prepared.n_items, "counts": dict(counts), "resampling": resampling_changes(executor, first)}
+        notes["writes"] = lens_note(self.study, self.model)
+        if self.study.lens:
+            write_writes(self.study, self.model, self._writes, self._attributed, prepared.n_shards, folder)
         write_atlas(self.study, executor.measures, frames, prepared, blocks, notes, folder)
         self.progress("writing the atlas", 1, 1)
 

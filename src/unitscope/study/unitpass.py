@@ -125,8 +125,7 @@ def score(
     scores = {measure.key: np.full((n_units, n_concepts), np.nan, np.float32) for measure in measures}
     on_a = Association.blank(n_units, n_concepts)
     views_b: list[View] = []
-    nothing = Columns.from_masks(np.zeros((frame.n_sites, 0), np.bool_))
-    whole = View(keys, nothing, scale)
+    whole = View(keys, Columns.from_masks(np.zeros((frame.n_sites, 0), np.bool_)), scale)
     for universe in frame.universes:
         view = View(keys, universe.columns, scale) if universe.known is None else _known(whole, universe)
         view.expect([request for measure in measures for request in measure.asks()])

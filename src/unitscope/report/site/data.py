@@ -190,6 +190,11 @@ class SiteData:
         return self._by_unit("writes")
 
     @cached_property
+    def attributions(self) -> ByUnit:
+        """What units add to the next token's logit, by unit."""
+        return self._by_unit("attributions")
+
+    @cached_property
     def ladder(self) -> ByUnit:
         """Rungs of generalisation, by unit."""
         return self._by_unit("ladder")

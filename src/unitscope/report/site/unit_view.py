@@ -47,6 +47,7 @@ def unit_view(data: SiteData, key: UnitKey) -> dict[str, Any]:
         "scale": clips.Scale.of(row),
         "clips": clips.of_unit(data.clips.of(*key), data.items, falls),
         "writes": _writes(data.writes.of(*key)),
+        "attribution": next(iter(data.attributions.of(*key)), None),
         "ladder": _ladder(data.ladder.of(*key)),
         "formulas": data.formulas.of(*key),
         "baselines": _baselines(data, info),
