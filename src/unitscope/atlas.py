@@ -8,7 +8,7 @@ is checked when the file is first read.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,7 +31,7 @@ ROWS_IN_GROUP = 16_384
 """Rows of a table that are read together: few enough that one unit's clips are found without reading all."""
 MANIFEST, CHECKSUMS, RUN = "manifest.json", "checksums.json", "run.json"
 TABLES = ("units", "tests", "matches", "concepts", "clips", "items")
-OPTIONAL = ("writes", "attributions", "unit_names", "formulas", "ladder")
+OPTIONAL = ("density", "writes", "attributions", "unit_names", "formulas", "ladder")
 """Tables that an atlas need not have."""
 Row = dict[str, Any]
 
@@ -204,8 +204,24 @@ class Atlas:
         attributed = "select * from attributions where layer = ? and unit = ?"
         attribution = self.sql(attributed, key) if self.has("attributions") else []
         return UnitRecord(
-            address, found[0], tuple(matches), tuple(clips), tuple(writes), attribution[0] if attribution else None
+            address,
+            found[0],
+            tuple(matches),
+            Clips.of(clips, found[0]),
+            tuple(writes),
+            attribution[0] if attribution else None,
         )
+
+    def concept(self, name: str) -> ConceptRecord:
+        """A concept with the units that carry it. Raises StoreError when the atlas has no such concept."""
+        self._known_concept(name)
+        rows = [row for row in self.concepts() if row["concept"] == name]
+        return ConceptRecord(name, tuple(rows), tuple(self.matches(concept=name)))
+
+    def _repr_html_(self) -> str:
+        from unitscope.report.notebook import atlas_html
+
+        return atlas_html(self)
 
     def scores(self, measure: str, layer: str) -> NDArray[np.float32]:
         """Unsplit scores [U, C] of a layer under a measure's key; columns as `concept_names(layer)`."""
@@ -257,6 +273,38 @@ class Atlas:
             raise StoreError(f"Concept '{concept}' is not in this atlas.", fix=closest(concept, names))
 
 
+class Clips(tuple[Row, ...]):
+    """Clips of one unit, each with its item's words; as heat maps in a notebook."""
+
+    unit: Row
+
+    @classmethod
+    def of(cls, rows: Iterable[Row], unit: Row) -> Clips:
+        """Clips with the row of their unit, whose range of values gives the colours."""
+        clips = cls(rows)
+        clips.unit = unit
+        return clips
+
+    def _repr_html_(self) -> str:
+        from unitscope.report.notebook import clips_html
+
+        return clips_html(self, self.unit)
+
+
+@dataclass(frozen=True)
+class ConceptRecord:
+    """One concept: its rows, one a grid, and its reported matches under AUROC, strongest first."""
+
+    name: str
+    rows: tuple[Row, ...]
+    matches: tuple[Row, ...]
+
+    def _repr_html_(self) -> str:
+        from unitscope.report.notebook import concept_html
+
+        return concept_html(self)
+
+
 @dataclass(frozen=True)
 class UnitRecord:
     """One unit: its row, its reported matches (a row a measure), its clips with the items they show, kind by kind, and
@@ -266,13 +314,18 @@ class UnitRecord:
     address: str
     row: Row
     matches: tuple[Row, ...]
-    clips: tuple[Row, ...]
+    clips: Clips
     writes: tuple[Row, ...] = ()
     attribution: Row | None = None
 
-    def of_kind(self, kind: str) -> tuple[Row, ...]:
+    def of_kind(self, kind: str) -> Clips:
         """Clips of one of `CLIPS`: `top` (highest sites, one an item), `low`, `band`, `random`, `missed`."""
-        return tuple(row for row in self.clips if row["kind"] == kind)
+        return Clips.of((row for row in self.clips if row["kind"] == kind), self.row)
+
+    def _repr_html_(self) -> str:
+        from unitscope.report.notebook import unit_html
+
+        return unit_html(self)
 
 
 def _literal(path: Path) -> str:

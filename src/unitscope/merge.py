@@ -118,6 +118,8 @@ class _Merge:
         summary = conclude(self.study, measures, evidence, smallest, folder)
         write_arrow(folder / "clips.parquet", self.rows_by_layer("clips"))
         write_arrow(folder / "items.parquet", self.items())
+        if all(atlas.has("density") for atlas in self.atlases):
+            write_arrow(folder / "density.parquet", self.rows_by_layer("density"))
         if self.study.lens:
             write_arrow(folder / "writes.parquet", self.rows_by_layer("writes"))
         if self.study.attribution:

@@ -18,6 +18,7 @@ from unitscope.stats.passport import PARTS
 from unitscope.store import ArrayFile, read_arrays, write_arrays
 from unitscope.study.bases import write_names
 from unitscope.study.clips import clip_table, item_table
+from unitscope.study.density import density_table
 from unitscope.study.formulas import formula_table, with_q
 from unitscope.study.frame import Frame
 from unitscope.study.ladder import ladder_table
@@ -80,6 +81,8 @@ def write_atlas(
             clips, shown = clip_table(study, frames, gather_clips(blocks[variant]))
             write_arrow(folder / "clips.parquet", clips)
             write_arrow(folder / "items.parquet", item_table(prepared, shown))
+            varying = np.isin(units["status"], ("live", "dead"))
+            write_arrow(folder / "density.parquet", density_table(study, arrays, varying))
     smallest = min((u.shifts_b.smallest_p for frame in frames.values() for u in frame.universes), default=1.0)
     summary = conclude(study, measures, evidence, smallest, folder)
     write_table(folder / "concepts.parquet", concept_table(frames))

@@ -25,6 +25,7 @@ from unitscope.stats.ranks import RankSums
 from unitscope.stats.strata import within
 from unitscope.stats.view import Columns, OwnView, View
 from unitscope.store import CRC_ROWS, ArrayFile, write_arrays
+from unitscope.study import density
 from unitscope.study.candidates import Association, Candidates, association, choose, partial_strength
 from unitscope.study.clipsites import Clipping, clip_sites
 from unitscope.study.formulas import formulas
@@ -215,6 +216,7 @@ def _units(view: View, status: NDArray[np.int8]) -> Arrays:
         "moments": stats,
         "threshold": threshold,
         "n_on": np.stack([upper.on, lower.on], axis=1),
+        "density": density.counts(view),
     }
 
 
