@@ -33,4 +33,4 @@ bench: install
 	for program in benchmarks/*.py; do echo "== $$program"; $(BIN)/python $$program || exit 1; done
 
 clean:
-	rm -rf .venv demo-atlas demo-atlas.partial
+	rm -rf .venv demo-atlas demo-atlas.partial demo-atlas-site

@@ -24,7 +24,8 @@ def undocumented(root: Path, atlas: Path) -> list[str]:
     found: list[str] = []
     for check in (_commands, _measures, _concepts, _corpora, _models, _errors, _python):
         found += check(reference)
-    found += _atlas_files(reference, atlas)
+    for each in (atlas, atlas.with_name("decoder-atlas")):
+        found += _atlas_files(reference, each) if each.exists() else []
     found += _unknown_options(root)
     return found
 
@@ -64,7 +65,7 @@ def options(command: Any) -> Iterator[str]:
     """Options and arguments of a command, as they are written."""
     for parameter in command.params:
         if parameter.param_type_name == "option":
-            yield from (name for name in parameter.opts if name.startswith("--"))
+            yield from (name for name in (*parameter.opts, *parameter.secondary_opts) if name.startswith("--"))
         else:
             yield (parameter.metavar or parameter.name).strip("{}.").upper().rstrip(".")
 
@@ -102,10 +103,11 @@ def _measures(reference: Path) -> list[str]:
 
 def _concepts(reference: Path) -> list[str]:
     from unitscope import concepts
-    from unitscope.concepts import covariates, words
+    from unitscope.concepts import covariates, files, spacy, words
 
     page = reference / "concepts.md"
-    names = [*concepts._KINDS, *(name for _, name in words.POSITIONS), words.OPEN_POSITION, "last"]
+    names = [*concepts.SPECS, *files.KEYS, *spacy.COLUMNS]
+    names += [*(name for _, name in words.POSITIONS), words.OPEN_POSITION, "last"]
     names += [name for bins in (covariates.LENGTHS, covariates.FREQUENCIES) for _, name in bins]
     names += [covariates.OPEN_LENGTH, covariates.OPEN_FREQUENCY]
     names += [covariates.CAPITALISED, covariates.ALL_CAPS, covariates.HAS_DIGIT]
@@ -113,12 +115,14 @@ def _concepts(reference: Path) -> list[str]:
 
 
 def _corpora(reference: Path) -> list[str]:
-    from unitscope.corpora import READERS
+    from unitscope.corpora import PACKED, READERS, TABLES, hub, parallel, table
+    from unitscope.corpora.columns import ROLES
     from unitscope.corpora.conllu import COLUMNS
     from unitscope.corpora.demo import DemoCorpus
 
     page = reference / "corpora.md"
-    found = lacks(page, [*READERS, "demo", "unitscope.corpora"])
+    found = lacks(page, [*READERS, *TABLES, PACKED, hub.PREFIX, *ROLES, "demo", "unitscope.corpora"])
+    found += lacks(page, [table.NO_TEXT, table.EMPTY_WORD, table.BROKEN, parallel.ONE_SIDED])
     found += lacks(page, COLUMNS, ".conllu")
     return found + lacks(page, DemoCorpus(n_documents=1).columns, "demo")
 
@@ -166,7 +170,7 @@ def _atlas_files(reference: Path, atlas: Path) -> list[str]:
         found += lacks(page, columns, path.name)
     summary = manifest["summary"]["trained"]
     parts = [manifest, manifest["study"], manifest["study"]["layers"][0], *manifest["grids"].values()]
-    parts += [manifest["notes"], manifest["notes"]["resampling"], *summary.values()]
+    parts += [manifest["notes"], manifest["notes"]["resampling"], manifest["notes"]["writes"], *summary.values()]
     parts += [manifest["measures"][keys[0]]]
     layers = {layer["address"] for layer in manifest["study"]["layers"]}
     found += lacks(page, dict.fromkeys(name for part in parts for name in part if name not in layers), "manifest.json")
@@ -179,6 +183,7 @@ def _files(atlas: Path) -> Iterator[Path]:
 
 def _general(name: str, keys: Iterable[str]) -> str:
     name = re.sub(r"^baselines/[a-z]+\.", "baselines/VARIANT.", name)
+    name = re.sub(r"^bases/.*\.safetensors$", "bases/LAYER.safetensors", name)
     return next(("scores/KEY.safetensors" for key in keys if name == f"scores/{key}.safetensors"), name)
 
 

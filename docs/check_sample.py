@@ -1,7 +1,7 @@
 """What the documentation's examples run on: a tiny model, a tiny translator, small corpora and an atlas.
 
-The names are those used throughout the docs: `my-model`, `my-translator`, `corpus.conllu`, `corpus.txt`, `pairs.tsv`
-and `atlas`. Models are random and made on the spot; nothing is downloaded.
+The names are those used throughout the docs: `my-model`, `my-translator`, `my-decoder`, `corpus.conllu`, `corpus.txt`,
+`pairs.tsv`, `atlas` and `decoder-atlas`. Models are random and made on the spot; nothing is downloaded.
 """
 
 from __future__ import annotations
@@ -32,6 +32,18 @@ def make(folder: Path) -> None:
         str(folder / "corpus.conllu"),
         out=folder / "atlas",
         baselines=["untrained", "rotation"],
+        formulas=2,
+        ladder=True,
+        workers=1,
+    )
+    unitscope.map(
+        str(folder / "my-decoder"),
+        str(folder / "corpus.conllu"),
+        out=folder / "decoder-atlas",
+        layers=["h.1.mlp.act"],
+        concepts=["upos"],
+        measures=["auroc"],
+        attribution=True,
         workers=1,
     )
 
@@ -104,6 +116,9 @@ def _save_models(folder: Path) -> None:
         decoder_start_token_id=2,
         forced_eos_token_id=3,
     )
+    decoder = transformers.GPT2Config(
+        vocab_size=size, n_embd=16, n_layer=2, n_head=2, n_positions=64, bos_token_id=2, eos_token_id=3
+    )
     logging.disable_progress_bar()
     with torch.random.fork_rng():
         torch.manual_seed(3)
@@ -112,6 +127,10 @@ def _save_models(folder: Path) -> None:
             _enlarge(model)
             model.save_pretrained(folder / name)
             tokenizer.save_pretrained(folder / name)
+        language_model = transformers.GPT2LMHeadModel(decoder)
+        _enlarge(language_model)
+        language_model.save_pretrained(folder / "my-decoder")
+        tokenizer.save_pretrained(folder / "my-decoder")
 
 
 def _enlarge(model: Any) -> None:

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.util
 import random
+from collections.abc import Callable
+from importlib.machinery import SourceFileLoader
+from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -57,6 +63,28 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def language_models() -> Any:
+    """The module that makes tiny language models."""
+    loader = SourceFileLoader("language_models", str(Path(__file__).parent / "language_models.py"))
+    module = module_from_spec(spec_from_loader("language_models", loader))
+    loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def language_model(language_models: Any, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Folder of a saved language model of a kind: gpt2, llama, llama tied, neox, openai, gemma2."""
+    folders: dict[str, Path] = {}
+
+    def get(kind: str) -> Path:
+        if kind not in folders:
+            folders[kind] = language_models.save(kind, tmp_path_factory.mktemp("lm") / kind.replace(" ", "-"))
+        return folders[kind]
+
+    return get
 
 
 @pytest.fixture(scope="session")
@@ -123,3 +151,35 @@ def tiny_atlas(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path, tiny_
         workers=1,
     )
     return out
+
+
+@pytest.fixture(scope="session")
+def site_atlas() -> ModuleType:
+    """The module that writes made-up atlases."""
+    spec = importlib.util.spec_from_file_location("site_atlas", Path(__file__).parent / "site_atlas.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def hostile_site(tmp_path_factory: pytest.TempPathFactory, site_atlas: ModuleType) -> Path:
+    """Folder of the site of a made-up text atlas whose words and names are hostile; the atlas is beside it."""
+    from unitscope.report.site.export import export
+
+    home = tmp_path_factory.mktemp("hostile-site")
+    export(site_atlas.write(home / "atlas"), home / "site")
+    return home / "site"
+
+
+@pytest.fixture(scope="session")
+def image_site(tmp_path_factory: pytest.TempPathFactory, site_atlas: ModuleType) -> Path:
+    """Folder of the site of a made-up atlas of images; the atlas is beside it."""
+    from unitscope.report.site.export import export
+
+    home = tmp_path_factory.mktemp("image-site")
+    atlas = site_atlas.write(home / "atlas", images=True, hostile=False, layers=("features.3",), baselines=())
+    export(atlas, home / "site")
+    return home / "site"

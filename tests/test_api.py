@@ -56,6 +56,9 @@ def test_the_default_concepts_follow_the_corpus(tiny_corpus: Path, tmp_path: Pat
         "position",
         "covariates",
     ]
+    (tmp_path / "x.jsonl").write_text('{"tokens": ["a"], "ner_tags": ["O"], "lemma": ["a"]}\n')
+    tagged = default_concepts(load_corpus(str(tmp_path / "x.jsonl")))
+    assert tagged == ["column:ner_tags", "words:40", "position", "covariates"]
     (tmp_path / "x.txt").write_text("one two\n")
     assert default_concepts(load_corpus(str(tmp_path / "x.txt"))) == ["words:40", "position", "covariates"]
 
@@ -128,6 +131,21 @@ def test_the_key_knows_weights_and_content_not_places(tiny_model: Path, tiny_cor
     with (tmp_path / tiny_corpus.name).open("a") as file:
         file.write("# a comment\n")
     assert prepare(tiny_model, tmp_path / tiny_corpus.name).study.corpus_hash != run.study.corpus_hash
+
+
+def test_which_column_is_what_enters_the_key(tiny_model: Path, tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text("title,body,class\n" + "the dog,a red house,x\n" * 3)
+    settings: list[dict[str, Any]] = [
+        {},
+        {"columns": ["text=title"]},
+        {"columns": {"text": "title", "label": "none"}},
+        {"columns": {"text": "title", "group": "class"}},
+    ]
+    runs = [prepare(tiny_model, path, concepts=["words:1"], **each) for each in settings]
+    assert len({run.study.key for run in runs}) == 4
+    with pytest.raises(PlanError, match="beside a corpus object"):
+        make_run(str(tiny_model), load_corpus(str(path)), Path("atlas"), Settings(columns={"text": "title"}))
 
 
 def test_a_live_model_is_worked_in_this_process(tiny_model: Path, tiny_corpus: Path) -> None:
@@ -219,3 +237,16 @@ def test_a_single_text_is_no_list(name: str) -> None:
 
 def test_a_predicate_is_described_by_its_name() -> None:
     assert " at 0x" not in repr(PredicateSource("m:f", 1))
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"formulas": 6}, "Got formulas=6"),
+        ({"formulas": -1}, "Got formulas=-1"),
+        ({"pairs": True}, "Got pairs without the ladder"),
+    ],
+)
+def test_refuses_what_no_formula_or_ladder_can_be(settings: dict[str, Any], told: str) -> None:
+    with pytest.raises(PlanError, match=told):
+        Settings(**settings)

@@ -97,8 +97,8 @@ def test_a_unit_with_all_that_is_known_of_it(atlas: Atlas) -> None:
     assert {(row["layer"], row["unit"]) for row in (*record.matches, *record.clips)} == {
         (match["layer"], match["unit"])
     }
-    assert [clip["rank"] for clip in record.clips] == list(range(1, 13))
-    values = [clip["value"] for clip in record.clips]
+    assert [clip["rank"] for clip in record.of_kind("top")] == list(range(1, 13))
+    values = [clip["value"] for clip in record.of_kind("top")]
     assert values == sorted(values, reverse=True)
     assert values[0] == record.row["greatest"]
 

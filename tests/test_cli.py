@@ -64,7 +64,7 @@ def test_help_and_import_are_quick() -> None:
 def test_help_lists_what_there_is_and_no_more() -> None:
     text = unitscope("--help").stdout
     listed = [line.split()[0] for line in text.partition("Commands:")[2].splitlines() if line.strip()]
-    assert listed == ["demo", "layers", "map", "show", "merge"]
+    assert listed == ["demo", "layers", "map", "show", "export", "merge"]
     assert "..." not in text.partition("Commands:")[2]
 
 
@@ -156,7 +156,10 @@ def test_show_limits_what_it_shows(tiny_atlas: Path) -> None:
     assert [row["kind"] for row in data["findings"]] == ["lexical"] * 3
     assert data["study"]["corpus"] == "tiny.conllu"
     text = unitscope("show", tiny_atlas, "--unit", "encoder.layer.1:3", "--top", "2").stdout
-    assert text.count("«") == 2 + 2 * ("Where it is lowest" in text)
+    parts = dict(part.split("\n", 1) for part in text.split("\n\n") if "«" in part)
+    assert {"Where it is highest", "Drawn from all words"} <= set(parts)
+    for heading, lines in parts.items():
+        assert lines.count("«") == (4 if "bands" in heading else 2), heading
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,9 @@ def settings(**changed: Any) -> dict[str, Any]:
         "concepts": ["upos", "feats", "deprel", "position"],
         "measures": ["auroc", "iou", "iou:tail=lower", "correlation"],
         "baselines": ["untrained", "rotation"],
+        "formulas": 2,
+        "ladder": True,
+        "pairs": True,
         "workers": 1,
         **changed,
     }

@@ -8,7 +8,7 @@ is checked when the file is first read.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,15 +17,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unitscope.errors import StoreError, closest
-from unitscope.store import ArrayFile, read_json, sha256_of, writing
+from unitscope.store import ArrayFile, read_arrays, read_json, sha256_of, writing
 
 if TYPE_CHECKING:
     import pyarrow
 
-SCHEMA = 1
+    from unitscope.bases.base import Basis
+
+SCHEMA = 2
 KINDS = ("contextual", "lexical", "positional", "appearance")
+CLIPS = ("top", "low", "band", "random", "missed")
+ROWS_IN_GROUP = 16_384
+"""Rows of a table that are read together: few enough that one unit's clips are found without reading all."""
 MANIFEST, CHECKSUMS, RUN = "manifest.json", "checksums.json", "run.json"
-TABLES = ("units", "tests", "matches", "concepts", "clips", "clips_low")
+IMAGES = "images"
+"""Folder of the pictures that clips show."""
+TABLES = ("units", "tests", "matches", "concepts", "clips", "items")
+OPTIONAL = ("density", "writes", "attributions", "unit_names", "formulas", "ladder")
+"""Tables that an atlas need not have."""
 Row = dict[str, Any]
 
 
@@ -84,15 +93,20 @@ class Atlas:
         self._check(f"{name}.parquet")
         return parquet.read_table(self.path / f"{name}.parquet")
 
+    def has(self, name: str) -> bool:
+        """Whether the atlas has a table, such as the optional `writes`."""
+        return f"{name}.parquet" in self._checksums
+
     def sql(self, query: str, parameters: Sequence[Any] = ()) -> list[Row]:
-        """Rows of a DuckDB query over the views `units`, `tests`, `matches`, `concepts`, `clips`, `clips_low`.
+        """Rows of a DuckDB query over the views `units`, `tests`, `matches`, `concepts`, `clips`, `items`,
+        and those of `OPTIONAL` that the atlas has.
 
         Raises StoreError when the query makes no sense.
         """
         import duckdb
 
         with duckdb.connect() as connection:
-            for name in TABLES:
+            for name in (*TABLES, *(name for name in OPTIONAL if self.has(name))):
                 self._check(f"{name}.parquet")
                 source = _literal(self.path / f"{name}.parquet")
                 connection.execute(f"create view {name} as from read_parquet({source}, hive_partitioning = false)")
@@ -134,6 +148,37 @@ class Atlas:
         where = " and ".join(conditions)
         return self.sql(f"select * from matches where {where} order by score desc, layer, unit", parameters)
 
+    def names(self, layer: str) -> dict[int, str]:
+        """Names of a layer's units, for layers whose units have names (attention mass); else empty."""
+        self._known_layer(layer)
+        if "unit_names.parquet" not in self._checksums:
+            return {}
+        rows = self.sql("select unit, name from unit_names where layer = ? order by unit", [layer])
+        return {row["unit"]: row["name"] for row in rows}
+
+    def basis(self, layer: str) -> Basis:
+        """The basis that a layer's units are of: fitted ones are kept in the atlas, rotations are drawn again.
+
+        Raises StoreError for a layer of the model's own, and for a basis that was given as a file.
+        """
+        from unitscope.bases.base import Basis
+        from unitscope.bases.rotation import rotation
+
+        self._known_layer(layer)
+        described = next(each for each in self.manifest["study"]["layers"] if each["address"] == layer)
+        kind, _, argument = str(described.get("basis", "")).partition(":")
+        if kind == "rotation":
+            return rotation(described["width"], int(argument), layer.rpartition("~")[0])
+        name = f"bases/{layer}.safetensors"
+        if name not in self._checksums:
+            raise StoreError(
+                f"This atlas does not hold the basis of layer '{layer}'.",
+                expected="a layer of principal components or a rotation",
+                fix="Load a given basis from its own file: see unitscope.bases.",
+            )
+        self._check(name)
+        return Basis.load(*read_arrays(self.path / name))
+
     def concepts(self) -> list[Row]:
         """Rows of the concepts table."""
         return self.sql("select * from concepts")
@@ -150,11 +195,35 @@ class Atlas:
         matches = self.sql(
             "select * from matches where layer = ? and unit = ? order by slot, measure <> 'auroc', measure", key
         )
-        ends = [
-            tuple(self.sql(f"select * from {end} where layer = ? and unit = ? order by rank", key))
-            for end in ("clips", "clips_low")
-        ]
-        return UnitRecord(address, found[0], tuple(matches), *ends)
+        clips = self.sql(
+            'select c.*, i.id, i.group, i.words[c.position + 1] as word, i.* exclude (item, grid, id, "group") '
+            "from clips c join items i using (grid, item) where layer = ? and unit = ? "
+            f"order by list_position({list(CLIPS)}, kind), rank",
+            key,
+        )
+        written = "select * from writes where layer = ? and unit = ? order by kind desc, sign desc, rank"
+        writes = self.sql(written, key) if self.has("writes") else []
+        attributed = "select * from attributions where layer = ? and unit = ?"
+        attribution = self.sql(attributed, key) if self.has("attributions") else []
+        return UnitRecord(
+            address,
+            found[0],
+            tuple(matches),
+            Clips.of(clips, found[0]),
+            tuple(writes),
+            attribution[0] if attribution else None,
+        )
+
+    def concept(self, name: str) -> ConceptRecord:
+        """A concept with the units that carry it. Raises StoreError when the atlas has no such concept."""
+        self._known_concept(name)
+        rows = [row for row in self.concepts() if row["concept"] == name]
+        return ConceptRecord(name, tuple(rows), tuple(self.matches(concept=name)))
+
+    def _repr_html_(self) -> str:
+        from unitscope.report.notebook import atlas_html
+
+        return atlas_html(self)
 
     def scores(self, measure: str, layer: str) -> NDArray[np.float32]:
         """Unsplit scores [U, C] of a layer under a measure's key; columns as `concept_names(layer)`."""
@@ -206,15 +275,59 @@ class Atlas:
             raise StoreError(f"Concept '{concept}' is not in this atlas.", fix=closest(concept, names))
 
 
+class Clips(tuple[Row, ...]):
+    """Clips of one unit, each with its item's words; as heat maps in a notebook."""
+
+    unit: Row
+
+    @classmethod
+    def of(cls, rows: Iterable[Row], unit: Row) -> Clips:
+        """Clips with the row of their unit, whose range of values gives the colours."""
+        clips = cls(rows)
+        clips.unit = unit
+        return clips
+
+    def _repr_html_(self) -> str:
+        from unitscope.report.notebook import clips_html
+
+        return clips_html(self, self.unit)
+
+
+@dataclass(frozen=True)
+class ConceptRecord:
+    """One concept: its rows, one a grid, and its reported matches under AUROC, strongest first."""
+
+    name: str
+    rows: tuple[Row, ...]
+    matches: tuple[Row, ...]
+
+    def _repr_html_(self) -> str:
+        from unitscope.report.notebook import concept_html
+
+        return concept_html(self)
+
+
 @dataclass(frozen=True)
 class UnitRecord:
-    """One unit: its row, its reported matches (a row a measure), its highest and its lowest sites."""
+    """One unit: its row, its reported matches (a row a measure), its clips with the items they show, kind by kind, and
+    the tokens that it writes, and what that does to the token that comes next; the last two where they were asked for.
+    """
 
     address: str
     row: Row
     matches: tuple[Row, ...]
-    clips: tuple[Row, ...]
-    clips_low: tuple[Row, ...]
+    clips: Clips
+    writes: tuple[Row, ...] = ()
+    attribution: Row | None = None
+
+    def of_kind(self, kind: str) -> Clips:
+        """Clips of one of `CLIPS`: `top` (highest sites, one an item), `low`, `band`, `random`, `missed`."""
+        return Clips.of((row for row in self.clips if row["kind"] == kind), self.row)
+
+    def _repr_html_(self) -> str:
+        from unitscope.report.notebook import unit_html
+
+        return unit_html(self)
 
 
 def _literal(path: Path) -> str:
@@ -239,6 +352,44 @@ def write_table(path: Path, columns: Mapping[str, Any]) -> None:
             arrays[name] = pyarrow.array(values)
     with writing(path) as file:
         parquet.write_table(pyarrow.table(arrays), file, compression="zstd")
+
+
+def write_arrow(path: Path, table: pyarrow.Table) -> None:
+    """Write a table with lists as Parquet, atomically, in groups of 16,384 rows."""
+    import pyarrow
+    from pyarrow import parquet
+
+    # Rounded values have two bytes of zeros, which packing by bytes finds.
+    packed = {"value": pyarrow.types.is_floating, "values": pyarrow.types.is_list}
+    split = [
+        name for name, fits in packed.items() if name in table.column_names and fits(table.schema.field(name).type)
+    ]
+    packing = {
+        "use_dictionary": [name for name in table.column_names if name not in split],
+        "use_byte_stream_split": ["values.list.element" if name == "values" else name for name in split],
+    }
+    with writing(path) as file:
+        parquet.write_table(table, file, compression="zstd", row_group_size=ROWS_IN_GROUP, **packing)
+
+
+def list_column(values: NDArray[Any], lengths: NDArray[Any]) -> pyarrow.ListArray:
+    """Lists of these lengths, one after the other, of flat values; NaN becomes null.
+
+    >>> list_column(np.array([1.0, np.nan, 2.0]), np.array([2, 0, 1])).to_pylist()
+    [[1.0, None], [], [2.0]]
+    """
+    import pyarrow
+
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
+    flat = pyarrow.array(values, from_pandas=True)
+    return pyarrow.ListArray.from_arrays(pyarrow.array(offsets), flat, type=lists_of(flat.type))
+
+
+def lists_of(kind: pyarrow.DataType) -> pyarrow.ListType:
+    """The type of lists of a kind, under the name that Parquet gives their elements."""
+    import pyarrow
+
+    return pyarrow.list_(pyarrow.field("element", kind))
 
 
 def _strings(values: NDArray[Any]) -> pyarrow.Array:

@@ -38,6 +38,10 @@ class UnknownLayerError(ModelError):
     """A layer pattern matches nothing in the model."""
 
 
+class BasisError(UnitscopeError):
+    """A basis cannot be read, does not fit its layer, or its file holds something else."""
+
+
 class MeasureError(UnitscopeError):
     """A measure is unknown or its parameters make no sense."""
 

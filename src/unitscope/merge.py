@@ -20,16 +20,19 @@ from typing import Any
 
 import numpy as np
 import pyarrow
+import pyarrow.compute
 from numpy.typing import NDArray
 
-from unitscope.atlas import MANIFEST, RUN, Atlas, Row, write_table
+from unitscope.atlas import IMAGES, MANIFEST, RUN, Atlas, Row, write_arrow, write_table
 from unitscope.errors import StoreError
 from unitscope.measures import parse_measures
-from unitscope.store import ArrayFile, cannot_write, read_json, write_arrays, write_json
+from unitscope.store import ArrayFile, cannot_write, read_arrays, read_json, write_arrays, write_json
+from unitscope.study.bases import FOLDER, write_names
+from unitscope.study.formulas import with_q
 from unitscope.study.plan import Study
 from unitscope.study.verdicts import VERDICTS, Evidence, Table, conclude, table_name, write_manifest
 
-_PER_ITEM = ("truncated_items", "windowed_items")
+_PER_ITEM = ("truncated_items", "windowed_items", "skipped_items")
 
 
 def merge(atlases: Sequence[str | Path], out: str | Path) -> Atlas:
@@ -45,7 +48,9 @@ def merge(atlases: Sequence[str | Path], out: str | Path) -> Atlas:
     for atlas, study in zip(opened[1:], studies[1:], strict=True):
         _check_same(opened[0], studies[0], atlas, study)
     homes = _homes(opened, studies)
-    layers = sorted((layer for study in studies for layer in study.layers), key=lambda layer: layer.order)
+    layers = sorted(
+        (layer for study in studies for layer in study.layers), key=lambda layer: (layer.order, layer.address)
+    )
     merged = _Merge(replace(studies[0], layers=tuple(layers)), opened, homes)
     target = Path(out)
     if _done(target, merged.study):
@@ -111,18 +116,50 @@ class _Merge:
         evidence = {variant: self.evidence(variant) for variant in self.study.variants}
         smallest = min(atlas.summary["trained"]["all"]["smallest_q"] for atlas in self.atlases)
         summary = conclude(self.study, measures, evidence, smallest, folder)
-        for end in ("clips", "clips_low"):
-            write_table(folder / f"{end}.parquet", self.by_layer(end))
+        write_arrow(folder / "clips.parquet", self.rows_by_layer("clips"))
+        items = self.items()
+        write_arrow(folder / "items.parquet", items)
+        self.pictures(items, folder)
+        if all(atlas.has("density") for atlas in self.atlases):
+            write_arrow(folder / "density.parquet", self.rows_by_layer("density"))
+        if self.study.lens:
+            write_arrow(folder / "writes.parquet", self.rows_by_layer("writes"))
+        if self.study.attribution:
+            write_arrow(folder / "attributions.parquet", self.rows_by_layer("attributions"))
+        if self.study.ladder:
+            write_table(folder / "ladder.parquet", self.by_layer("ladder"))
+        for name in [table_name(variant, "formulas") for variant in self.study.variants] if self.study.formulas else []:
+            write_table(folder / f"{name}.parquet", with_q(self.by_layer(name)))
         write_table(folder / "concepts.parquet", self.concepts())
         for measure in measures:
             self.scores(measure.key, folder / "scores" / f"{measure.key}.safetensors")
+        write_names(self.study, folder)
+        self.bases(folder)
         grids = {grid: notes for atlas in self.atlases for grid, notes in atlas.manifest["grids"].items()}
         notes = {
             "items": self.atlases[0].manifest["notes"]["items"],
+            "corpus": self.atlases[0].manifest["notes"].get("corpus", {"read": [], "skipped": {}}),
             "counts": self.counts(),
             "resampling": self.resampling(),
+            "writes": self.atlases[0].manifest["notes"]["writes"],
         }
+        if skipped := self.atlases[0].manifest["notes"].get("skipped"):
+            notes["skipped"] = skipped
         write_manifest(self.study, measures, grids, summary, notes, folder)
+
+    def pictures(self, items: pyarrow.Table, folder: Path) -> None:
+        """Pictures of the items, from any atlas that has them: they are the same in all."""
+        for name in sorted({name for name in items.column("image").to_pylist() if name}):
+            (folder / IMAGES).mkdir(parents=True, exist_ok=True)
+            source = next(atlas.path / IMAGES / name for atlas in self.atlases if (atlas.path / IMAGES / name).exists())
+            shutil.copyfile(source, folder / IMAGES / name)
+
+    def bases(self, folder: Path) -> None:
+        """Bases that were fitted."""
+        for layer in self.study.layers:
+            name = f"{FOLDER}/{layer.address}.safetensors"
+            if (self.homes[layer.address].path / name).exists():
+                write_arrays(folder / name, *read_arrays(self.homes[layer.address].path / name))
 
     def evidence(self, variant: str) -> Evidence:
         """What the units of all layers say on their own."""
@@ -139,6 +176,23 @@ class _Merge:
             here = np.flatnonzero(table["layer"] == layer.address)
             parts.append({key: column[here] for key, column in table.items()})
         return {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+
+    def rows_by_layer(self, name: str) -> pyarrow.Table:
+        """The same for a table with lists."""
+        tables = {id(atlas): atlas.table(name) for atlas in self.atlases}
+        parts = []
+        for layer in self.study.layers:
+            table = tables[id(self.homes[layer.address])]
+            parts.append(table.filter(pyarrow.compute.equal(table.column("layer"), layer.address)))
+        return pyarrow.concat_tables(parts).combine_chunks()
+
+    def items(self) -> pyarrow.Table:
+        """Items that clips of any atlas show, once each on a grid, by grid and number."""
+        table = pyarrow.concat_tables([atlas.table("items") for atlas in self.atlases]).combine_chunks()
+        grid, number = table.column("grid").to_numpy(), table.column("item").to_numpy()
+        grids, code = np.unique(grid.astype(str), return_inverse=True)
+        _, first = np.unique(code.astype(np.int64) * (int(number.max(initial=0)) + 1) + number, return_index=True)
+        return table.take(pyarrow.array(first)) if len(grids) else table
 
     def concepts(self) -> Table:
         """The concepts of every grid, grids in order of their names."""

@@ -157,8 +157,8 @@ class Image:
         """Number of cells; of pixels before the picture is cut."""
         return self.height * self.width if self.cells is None else self.cells.rows * self.cells.columns
 
-    def cut(self, cells: Cells) -> Image:
-        """The same picture in other cells."""
+    def cut(self, cells: Cells | None) -> Image:
+        """The same picture in other cells, or uncut."""
         return replace(self, cells=cells)
 
 

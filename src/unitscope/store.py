@@ -160,12 +160,12 @@ def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]], meta: Mapping[s
 
 
 def _checksums(array: NDArray[Any]) -> list[int]:
-    rows = array if array.ndim else array.reshape(1)
-    step = CRC_ROWS if array.ndim > 1 else max(len(rows), 1)
-    return [
-        zlib.crc32(np.ascontiguousarray(rows[i : i + step]).reshape(-1).view(np.uint8).data)
-        for i in range(0, len(rows), step)
-    ]
+    n_rows = len(array) if array.ndim else 1
+    data = np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
+    step = (array.nbytes // max(n_rows, 1)) * (CRC_ROWS if array.ndim > 1 else max(n_rows, 1))
+    if not step:
+        return [0] * (-(-n_rows // CRC_ROWS) if array.ndim > 1 else int(n_rows > 0))
+    return [zlib.crc32(data[at : at + step]) for at in range(0, array.nbytes, step)]
 
 
 class ArrayFile:

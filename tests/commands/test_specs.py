@@ -37,6 +37,13 @@ def test_measures_of_all_parameters_survive_the_commas() -> None:
         (["upos,regex:n=[0-9]{1,3}"], ["upos", "regex:n=[0-9]{1,3}"]),
         (["regex-text:n=a,b,upos"], ["regex-text:n=a,b,upos"]),
         ([" lexicon:a,b.txt"], ["lexicon:a,b.txt"]),
+        (["combine:a=upos:X and upos:Y,words"], ["combine:a=upos:X and upos:Y", "words"]),
+        (
+            ["upos,combine:a='words:,' or (\"words:,\"),feats"],
+            ["upos", "combine:a='words:,' or (\"words:,\")", "feats"],
+        ),
+        (["combine:a=words:don't or words:can't,upos"], ["combine:a=words:don't or words:can't", "upos"]),
+        (["concepts:a.toml,upos"], ["concepts:a.toml", "upos"]),
         (["upos,"], ["upos"]),
         ([""], []),
     ],

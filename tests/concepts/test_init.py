@@ -1,6 +1,6 @@
 import pytest
 
-from unitscope.concepts import parse_sources
+from unitscope.concepts import SPECS, parse_sources
 from unitscope.concepts.covariates import CovariateSource
 from unitscope.concepts.lexicon import LexiconSource
 from unitscope.concepts.predicate import PredicateSource
@@ -81,10 +81,7 @@ def test_order_is_kept_and_like_kinds_are_joined(tmp_path):
     assert parse_sources([], CORPUS) == []
 
 
-KINDS = (
-    "upos, xpos, feats, deprel, column, words, lemmas, position, covariates, lexicon, regex, regex-text, predicate, "
-)
-KINDS += "labels, segments, place, colours"
+KINDS = ", ".join(SPECS)
 
 
 @pytest.mark.parametrize(
@@ -92,8 +89,8 @@ KINDS += "labels, segments, place, colours"
     [
         (
             ["uposs"],
-            f"Unknown concept source 'uposs'. Expected: one of {KINDS}, lemma, morphemes, meaning, sense. "
-            "Closest: 'upos', 'xpos'.",
+            f"Unknown concept source 'uposs'. Expected: one of {KINDS}, lemma, meaning, sense. "
+            "Closest: 'upos', 'xpos', 'phrases'.",
         ),
         (["upos@x"], "Unknown concept source 'upos@x'. "),
         (["upos:NOUN"], "'upos:NOUN' has an argument. Expected: 'upos' or 'upos@MIN'."),

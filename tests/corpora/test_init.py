@@ -38,9 +38,13 @@ def test_views_compose(text):
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        ("a.conlu", "Unknown ending '.conlu' of corpus 'a.conlu'. Expected: 'demo' or a file ending in "),
-        ("a.conlu", "Closest: '.conllu'."),
-        ("dmeo", "Unknown corpus 'dmeo'. Expected: 'demo' or a file ending in .conllu, .tsv, .txt. Closest: 'demo'."),
+        ("a.conlu", "Unknown ending '.conlu' of corpus 'a.conlu'. Expected: 'demo', 'hf:NAME' or a file ending in "),
+        ("a.conlu", "Closest: '.conllu'"),
+        (
+            "dmeo",
+            "Unknown corpus 'dmeo'. Expected: 'demo', 'hf:NAME' or a file ending in .conllu, .csv, .json, .jsonl, "
+            ".parquet, .tsv, .txt. Closest: 'demo'.",
+        ),
         ("nowhere/a.txt", "No file 'nowhere/a.txt'. Check the path."),
     ],
 )
@@ -84,7 +88,9 @@ def test_other_packages_bring_readers(monkeypatch, tmp_path):
     assert isinstance(load_corpus(str(tmp_path / "a.txt")), TxtCorpus)
     with pytest.raises(CorpusError, match=r"The reader of '.bad' files \(no_such_package:Reader\) cannot be imported"):
         load_corpus(str(tmp_path / "a.bad"))
-    with pytest.raises(CorpusError, match=r"ending in .bad, .conllu, .log, .tsv, .txt. Closest: '.log'."):
+    with pytest.raises(
+        CorpusError, match=r"ending in .bad, .conllu, .csv, .json, .jsonl, .log, .parquet, .tsv, .txt. Closest: '.log'"
+    ):
         load_corpus("a.logs")
 
 

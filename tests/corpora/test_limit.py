@@ -1,10 +1,10 @@
-from collections import defaultdict
+from collections import Counter, defaultdict
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unitscope.corpora.base import Corpus
+from unitscope.corpora.base import Corpus, corpus_notes, label_names, read_items
 from unitscope.corpora.limit import CopiedTarget, FirstItems, FirstPerGroup
 from unitscope.errors import CorpusError
 from unitscope.sites import Item, Text
@@ -79,3 +79,44 @@ def test_target_cannot_be_copied(grids):
         f"Cannot copy the source of 'fixed': its grids are {', '.join(grids)}. "
         "Expected: a grid 'source' and no 'target'. Leave target='copy' out."
     )
+
+
+class Counting(Fixed):
+    labels, notes = ("a",), ("read as it is",)
+
+    def read(self, counts):
+        for item in self:
+            if item.group == "-":
+                counts["dashes"] += 1
+            else:
+                yield item
+
+
+@pytest.mark.parametrize(
+    ("wrap", "n_items", "n_counted"),
+    [
+        (lambda corpus: corpus, 3, 3),
+        (lambda corpus: FirstItems(corpus, 2), 2, 2),
+        (lambda corpus: FirstPerGroup(corpus, 1), 2, 3),
+        (lambda corpus: FirstItems(FirstPerGroup(CopiedTarget(corpus), 1), 1), 1, 1),
+    ],
+)
+def test_views_pass_on_what_was_counted_labels_and_notes(wrap, n_items, n_counted):
+    corpus = wrap(Counting("-a-a-b"))
+    counts = Counter()
+    assert len(list(read_items(corpus, counts))) == n_items
+    assert counts == {"dashes": n_counted}
+    assert (label_names(corpus), corpus_notes(corpus)) == (("a",), ("read as it is",))
+
+
+def test_a_corpus_that_counts_nothing():
+    counts = Counter()
+    assert len(list(read_items(FirstItems(Fixed("ab"), 5), counts))) == 2
+    assert not counts
+    assert label_names(Fixed("a")) == corpus_notes(Fixed("a")) == ()
+
+
+def test_names_used_for_something_else_are_left_alone():
+    corpus = Fixed("a")
+    corpus.labels, corpus.notes = {"a": 1}, "text"
+    assert label_names(corpus) == corpus_notes(corpus) == ()

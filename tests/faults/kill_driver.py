@@ -32,6 +32,9 @@ SETTINGS: dict[str, Any] = {
     "concepts": ("upos", "words:20"),
     "measures": ("auroc",),
     "baselines": ("untrained",),
+    "formulas": 2,
+    "ladder": True,
+    "pairs": True,
 }
 
 

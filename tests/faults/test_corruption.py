@@ -203,7 +203,7 @@ def test_another_schema_version(atlas: Path, tmp_path: Path) -> None:
     (tmp_path / "atlas" / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(StoreError) as caught:
         Atlas.open(tmp_path / "atlas")
-    assert "has schema version 99. Expected: version 1. Open it with the version of unitscope" in str(caught.value)
+    assert "has schema version 99. Expected: version 2. Open it with the version of unitscope" in str(caught.value)
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "3", "null", '{"study": 3}', '{"study": {}}', "\x00"])

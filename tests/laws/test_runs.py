@@ -21,6 +21,9 @@ SETTINGS: dict[str, Any] = {
     "concepts": ("upos", "words:20"),
     "measures": ("auroc", "iou", "correlation"),
     "baselines": ("untrained", "rotation"),
+    "formulas": 2,
+    "ladder": True,
+    "pairs": True,
     "workers": 1,
 }
 Map = Callable[..., Atlas]

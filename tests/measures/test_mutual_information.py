@@ -54,7 +54,10 @@ def test_ceiling_is_the_entropy_of_the_concept():
 
 
 def test_chance_is_the_bias_of_a_finite_corpus():
-    np.testing.assert_allclose(MutualInformation().chance(joint()), 7 / (2 * 200 * np.log(2)))
+    found = joint()
+    filled = (found.bins > 0).sum(axis=-1)
+    assert set(filled.tolist()) == {1, 6, 8}  # a constant unit, a coarse one, continuous ones
+    np.testing.assert_allclose(MutualInformation().chance(found)[:, 0], (filled - 1) / (2 * 200 * np.log(2)))
 
 
 def test_no_sites():

@@ -47,14 +47,13 @@ def hostile_atlas(tmp_path_factory: pytest.TempPathFactory, tiny_atlas: Path) ->
             row |= {"within_form": 0.8, "within_form_position": round(draw.uniform(0.5, 1), 3), "untrained_p99": 0.6}
 
     def shout(index: int, row: Row) -> None:
-        row |= {"word": f"{HOSTILE}{index % 3}", "before": f"{HOSTILE} ", "after": f" {HOSTILE * 9}"}
+        row |= {"words": [f"{HOSTILE}{(index + at) % 3}{'x' * 900 * (at == 2)}" for at in range(len(row["words"]))]}
 
     def rename(index: int, row: Row) -> None:
         if row["concept"] == "upos:NOUN":
             row["concept"] = f"upos:{HOSTILE}"
 
     rewrite(folder, "matches", judge)
-    rewrite(folder, "clips", shout)
-    rewrite(folder, "clips_low", shout)
+    rewrite(folder, "items", shout)
     rewrite(folder, "concepts", rename)
     return folder

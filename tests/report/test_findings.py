@@ -52,7 +52,7 @@ def test_example_words_are_the_first_different_ones(atlas: Atlas) -> None:
     assert {row["sign"] for row in found} == {1, -1}
     for row in found:
         record = atlas.unit(f"{row['layer']}:{row['unit']}")
-        clips = record.clips if row["sign"] > 0 else record.clips_low
+        clips = record.of_kind("top" if row["sign"] > 0 else "low")
         words: list[str] = []
         for clip in clips:
             if clip["word"].lower() not in [word.lower() for word in words]:
@@ -137,4 +137,4 @@ def test_unit_view_has_all_tested_pairs(atlas: Atlas) -> None:
     assert (view["layer"], view["unit"], view["role"]) == (LAYER, 3, "feed-forward neurons")
     assert [row["slot"] for row in view["tests"]] == list(range(1, len(view["tests"]) + 1))
     assert view["tested"] == view["tests"][0]["concept"]
-    assert len(view["clips"]) == 12
+    assert sum(clip["kind"] == "top" for clip in view["clips"]) == 12

@@ -3,7 +3,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.cells import cell_len
 from rich.console import Console, RenderableType
 
 from unitscope.atlas import Atlas
@@ -50,7 +49,8 @@ def test_a_reported_unit_has_everything_with_its_name(atlas: Atlas) -> None:
     assert f"hold at {', '.join(share(value) for value in covers)}; none of them at" in " ".join(text.split())
     falls = any(match["sign"] < 0 for match in record.matches)
     assert ("Where it is lowest" in text) == falls
-    assert text.count("«") == (20 if falls else 10)
+    drawn = sum(len(record.of_kind(kind)) for kind in ("band", "random", "missed"))
+    assert text.count("«") == (20 if falls else 10) + drawn
 
 
 def test_passport_bars_are_as_long_as_their_shares() -> None:
@@ -83,27 +83,5 @@ def test_an_unreported_unit_names_what_was_tested(atlas: Atlas) -> None:
 
 
 def test_a_broken_unit_says_so() -> None:
-    view = {"address": "l:1", "role": "", "status": "nan", "kind": None}
+    view = {"address": "l:1", "role": "", "name": "", "status": "nan", "kind": None}
     assert "no finite numbers" in report._head(view).plain
-
-
-SITE = {"value": 2.5, "word": "bank", "before": "we went to the ", "after": " of the river today.", "item": "d1-4"}
-
-
-def test_a_site_shows_all_of_its_context_where_there_is_room() -> None:
-    assert report.site(SITE, 100).plain == "     2.5  we went to the «bank» of the river today.  (d1-4)"
-
-
-@pytest.mark.parametrize("width", range(18, 80))
-def test_a_site_keeps_to_its_width_and_its_word(width: int) -> None:
-    for row in (SITE, {**SITE, "before": "銀行へ行った" * 4}, {**SITE, "after": ""}, {**SITE, "before": ""}):
-        line = report.site(row, width)
-        assert cell_len(line.plain) <= width
-        assert "«bank»" in line.plain
-        marked = [line.plain[span.start : span.end] for span in line.spans if "reverse" in str(span.style)]
-        assert marked == ["«bank»"]
-
-
-def test_a_short_side_leaves_its_room_to_the_other() -> None:
-    row = {**SITE, "before": "a" * 60, "after": "."}
-    assert "…" + "a" * 20 in report.site(row, 50).plain

@@ -5,12 +5,15 @@ from scipy.stats import t as student
 from sklearn.metrics import roc_auc_score
 
 from unitscope.arrays import from_keys, to_keys
-from unitscope.stats.intervals import BlockPairs, auroc_interval
+from unitscope.stats.intervals import Blocks, auroc_intervals
+from unitscope.stats.view import Columns, View
 
 
 def interval(values, mask, block, level=0.95):
     keys = to_keys(values.astype(np.float16))
-    return auroc_interval(keys, np.sort(keys, axis=1), BlockPairs.of(mask, block.astype(np.int32)), level)
+    columns = Columns.from_masks(mask[:, None])
+    units = np.arange(len(keys))
+    return auroc_intervals(View(keys, columns), columns, Blocks.of(block), units, np.zeros_like(units), level)
 
 
 def jackknife(values, mask, block, level):
@@ -155,3 +158,15 @@ def test_one_wrong_site_near_perfection_does_not_blow_up_the_interval():
     found = interval(values[None], mask, block)
     assert found.estimate[0] > 0.99
     assert found.low[0] > 0.9
+
+
+def test_pairs_of_one_call_do_not_disturb_each_other():
+    rng = np.random.default_rng(10)
+    keys = to_keys(rng.integers(-3, 3, (3, 300)).astype(np.float16))
+    columns, block = Columns.from_masks(rng.random((300, 2)) < 0.3), rng.integers(0, 20, 300)
+    units, concepts = np.array([0, 0, 2, 1]), np.array([0, 1, 1, 0])
+    found = auroc_intervals(View(keys, columns), columns, Blocks.of(block), units, concepts)
+    for i in range(4):
+        alone = interval(from_keys(keys[units[[i]]]), columns.mask(int(concepts[i])), block)
+        for name in ("estimate", "low", "high", "p_upper", "p_lower"):
+            np.testing.assert_array_equal(getattr(found, name)[i], getattr(alone, name)[0])

@@ -33,7 +33,8 @@ def some_data(n_sites, seed=0, decimals=3):
 def p_values(n_sites, ranks, mask, sign, kind):
     null = Shifts(n_sites)
     signs = np.full(len(ranks), sign, np.int8)
-    return null, getattr(null, kind)(null.of_units(ranks), null.of_concept(mask), signs)
+    concepts = np.repeat(null.of_concept(mask)[None], len(ranks), axis=0)
+    return null, getattr(null, kind)(null.of_units(ranks), concepts, signs)
 
 
 @pytest.mark.parametrize("window", [32_768, 100])
@@ -103,7 +104,7 @@ def test_inputs_stay_as_they_were():
     ranks, mask = some_data(200)
     before = ranks.copy(), mask.copy()
     null = Shifts(200)
-    units, concept = null.of_units(ranks), null.of_concept(mask)
+    units, concept = null.of_units(ranks), np.repeat(null.of_concept(mask)[None], 4, axis=0)
     spectra = units.copy(), concept.copy()
     null.exact(units, concept, np.ones(4, np.int8))
     null.normal(units, concept, np.ones(4, np.int8))

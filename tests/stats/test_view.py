@@ -7,7 +7,13 @@ from hypothesis import strategies as st
 
 from unitscope.arrays import to_keys
 from unitscope.errors import MeasureError
-from unitscope.stats.view import Columns, View
+from unitscope.stats.joint_histogram import JointHistogram
+from unitscope.stats.moments import Moments
+from unitscope.stats.overlap import Overlap
+from unitscope.stats.precision import Precision
+from unitscope.stats.ranks import RankSums
+from unitscope.stats.sums import ConceptSums
+from unitscope.stats.view import Columns, Part, View
 
 
 @st.composite
@@ -32,7 +38,6 @@ def test_columns_hold_what_the_masks_held(mask):
     assert columns.sites.dtype == np.int32
     for concept in range(columns.n_concepts):
         np.testing.assert_array_equal(columns.of(concept), np.flatnonzero(mask[:, concept]))
-        np.testing.assert_array_equal(dense(columns.only(concept)), mask[:, [concept]])
 
 
 @given(masks(), st.integers(0, 2**32))
@@ -87,31 +92,64 @@ def test_joined_columns(mask, seed):
     np.testing.assert_array_equal(dense(joined), np.concatenate([mask, other], axis=1))
 
 
-def test_a_pair_is_a_view_of_its_own():
+def test_a_part_is_the_view_of_its_sites():
     view = some_view(scale=np.array([1, 2, 4, 8], np.float32))
-    units = np.array([2, 0])
-    pair = view.pair(units, 1)
-    fresh = View(view.keys[units], view.columns.only(1))
-    np.testing.assert_array_equal(pair.keys, fresh.keys)
-    np.testing.assert_array_equal(pair.rising, fresh.rising)
-    np.testing.assert_array_equal(pair.ranks, fresh.ranks)
-    np.testing.assert_array_equal(pair.order, fresh.order)
-    np.testing.assert_array_equal(pair.scale, [4, 1])
-    np.testing.assert_array_equal(pair.columns.mask(0), view.columns.mask(1))
+    keep = np.random.default_rng(0).random(30) < 0.5
+    part = view.part(Part.of(keep), view.columns.at(keep))
+    fresh = View(view.keys[:, keep], view.columns.at(keep))
+    for name in ("keys", "order", "rising", "ranks"):
+        np.testing.assert_array_equal(getattr(part, name), getattr(fresh, name))
+    np.testing.assert_array_equal(part.scale, view.scale)
 
 
-def test_sorted_columns_are_the_concepts_own_keys():
+REQUESTS = (
+    RankSums(),
+    Precision(),
+    ConceptSums(),
+    Moments(),
+    JointHistogram(4),
+    Overlap(0.1, "upper"),
+    Overlap(0.1, "lower"),
+)
+
+
+@pytest.mark.parametrize("request_", REQUESTS, ids=lambda each: type(each).__name__)
+def test_units_with_a_concept_of_their_own_have_the_figures_of_that_concept(request_):
+    view = some_view(scale=np.array([1, 2, 4, 8], np.float32))
+    units, concepts = np.array([2, 0, 3]), np.array([1, 1, 0])
+    own, whole = view.own(units, concepts).ask(request_), view.ask(request_)
+    for name, value in vars(own).items():
+        expected = np.asarray(getattr(whole, name))
+        value = np.asarray(value)
+        if expected.ndim >= 2 and expected.shape[:2] == (4, 3):
+            np.testing.assert_allclose(value[:, 0], expected[units, concepts], rtol=1e-12)
+        elif expected.shape == (3,):
+            np.testing.assert_allclose(value[:, 0], expected[concepts], rtol=1e-12)
+        elif expected.ndim:
+            np.testing.assert_allclose(value, expected[units], rtol=1e-12)
+
+
+def test_what_is_expected_is_counted_on_one_walk():
+    view, other = some_view(), some_view()
+    view.expect(REQUESTS)
+    walked = view.walked
+    for request in REQUESTS:
+        at_once, alone = view.ask(request), other.ask(request)
+        for name, value in vars(at_once).items():
+            np.testing.assert_array_equal(value, getattr(alone, name))
+    assert view.walked is walked
+
+
+def test_places_of_the_rising_order():
     view = some_view()
-    for concept in range(3):
-        start, end = view.columns.indptr[concept : concept + 2]
-        expected = np.sort(view.keys[:, view.columns.mask(concept)], axis=1)
-        np.testing.assert_array_equal(view.sorted_columns[:, start:end], expected)
+    np.testing.assert_array_equal(view.sorted_at([0, 7, 29]), np.sort(view.keys, axis=1)[:, [0, 7, 29]])
 
 
 def test_looking_changes_nothing():
     view = some_view()
     keys, sites = view.keys.copy(), view.columns.sites.copy()
-    for name in ("rising", "ranks", "order", "value_of", "sorted_columns"):
+    for name in ("rising", "ranks", "order", "value_of"):
         assert len(getattr(view, name))
+    assert view.walked.sums.shape == (4, 4, 3)
     np.testing.assert_array_equal(view.keys, keys)
     np.testing.assert_array_equal(view.columns.sites, sites)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from unitscope.errors import PlanError
-from unitscope.study.frame import ALIKE, MIN_BLOCKS, MIN_SITES, Frame, Kept, make_frame, place_of
+from unitscope.study.frame import ALIKE, MIN_BLOCKS, MIN_SITES, Frame, Kept, make_frame
 
 
 def test_only_sites_with_a_position_are_left(frame: Frame, grid: Any) -> None:
@@ -35,7 +35,6 @@ def test_concepts_are_grouped_by_where_they_are_known(frame: Frame, grid: Any) -
     assert (everywhere.known, everywhere.concepts.tolist(), some.concepts.tolist()) == (None, [0, 1, 2, 3, 4], [5, 6])
     assert some.known is not None
     np.testing.assert_array_equal(some.known, grid.known[grid.valid])
-    assert place_of(frame) == {0: (0, 0), 1: (0, 1), 2: (0, 2), 3: (0, 3), 4: (0, 4), 5: (1, 0), 6: (1, 1)}
 
 
 @pytest.mark.parametrize("number", [0, 1])
@@ -51,7 +50,7 @@ def test_a_universe_counts_its_own_sites(number: int, frame: Frame, grid: Any) -
             assert universe.blocks_with(side)[index] == len(
                 {b for b, m, h in zip(block, mask, half) if m and h == side}
             )
-        np.testing.assert_array_equal(frame.mask_b(universe, int(concept)), mask[half == 1])
+        np.testing.assert_array_equal(frame.columns_b(universe).mask(int(concept)), mask[half == 1])
     np.testing.assert_array_equal(universe.controls_b.position, frame.sites.position[here][half == 1])
     forms = frame.sites.form[here][half == 1]
     pairs = {(a, b) for a, b in zip(forms.tolist(), universe.controls_b.form.tolist())}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -154,9 +155,31 @@ def test_an_item_without_the_grid_of_a_layer(tmp_path: Path) -> None:
         prepare(Pairs(without=4), SOURCES, ["source", "target"], tmp_path / "prepared", lower)
     assert str(caught.value) == (
         "Item 'i4' of corpus 'pairs' has no grid 'target', which a chosen layer needs. "
-        "Give sentence pairs (.tsv), or --target copy to use each text as its own target, "
-        "or only layers of the encoder (--layers 'encoder.*')."
+        "Give sentence pairs (.tsv, or --columns source=NAME,target=NAME), or --target copy to use "
+        "each text as its own target, or only layers of the encoder (--layers 'encoder.*')."
     )
+
+
+@dataclass(frozen=True)
+class Counted(Pairs):
+    """Passes over every fifth item."""
+
+    notes: tuple[str, ...] = ("pairs are read as they come",)
+
+    def read(self, counts: Counter[str]) -> Iterator[Item]:
+        for number, item in enumerate(iter(self)):
+            if number % 5:
+                yield item
+            else:
+                counts["fifths"] += 1
+
+
+def test_what_was_passed_over_is_kept(tmp_path: Path, prepared: Prepared) -> None:
+    found = prepare(Counted(), SOURCES, ["source"], tmp_path / "prepared", lower)
+    assert found.n_items == 18
+    expected = {"read": ["pairs are read as they come"], "skipped": {"fifths": 5}}
+    assert found.corpus_notes == Prepared(tmp_path / "prepared").corpus_notes == expected
+    assert prepared.corpus_notes == {"read": [], "skipped": {}}
 
 
 def test_concepts_without_sites(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from unitscope.store import read_arrays, write_arrays
 from unitscope.study import unitpass
 from unitscope.study.frame import Frame
 from unitscope.study.plan import N_CANDIDATES, Slice
-from unitscope.study.unitpass import N_CLIPS, N_REPORTED, ON_SHARE, STATUS, run_block, score
+from unitscope.study.unitpass import N_REPORTED, ON_SHARE, STATUS, run_block, score
 
 SOUND, HUGE, CONSTANT, DEAD, BROKEN = range(7), 7, 8, 9, 10
 Arrays = dict[str, NDArray[Any]]
@@ -82,15 +82,6 @@ def test_moments_thresholds_and_on_sites(scored: Any) -> None:
         np.testing.assert_allclose(scored.arrays["threshold"][unit], [upper, lower], rtol=1e-6)
         assert scored.arrays["n_on"][unit].tolist() == [(values > upper).sum(), (values < lower).sum()]
     assert np.isnan(scored.arrays["moments"][BROKEN]).all()
-
-
-@pytest.mark.parametrize(("name", "sign"), [("clips", -1), ("clips_low", 1)])
-def test_clips_are_the_highest_and_the_lowest_sites(name: str, sign: int, scored: Any) -> None:
-    for unit in (*SOUND, HUGE, CONSTANT, DEAD):
-        values = scored.values[unit]
-        expected = sorted(range(len(values)), key=lambda site: (sign * values[site], site))[:N_CLIPS]
-        assert scored.arrays[name][unit].tolist() == expected
-        np.testing.assert_allclose(scored.arrays[f"{name}.values"][unit], values[expected], rtol=1e-6)
 
 
 def test_units_that_follow_a_concept_are_matched_with_it_and_its_direction(scored: Any) -> None:

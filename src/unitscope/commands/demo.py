@@ -1,15 +1,18 @@
-"""`unitscope demo`: a real encoder over the generated corpus, told in plain sentences."""
+"""`unitscope demo`: a real encoder over the generated corpus, told in plain sentences and shown as pages."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from unitscope.commands import screen
 from unitscope.commands.specs import split_names
+
+if TYPE_CHECKING:
+    from unitscope.atlas import Atlas
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,7 @@ class DemoOptions:
     ] = field(default_factory=list)
     seed: Annotated[int, typer.Option(min=0, help="Seed of halves, rotation and untrained weights.")] = 0
     workers: Annotated[int | None, typer.Option(min=1, help="Worker processes; by default as many as fit.")] = None
+    site: Annotated[bool, typer.Option("--site/--no-site", help="Write the atlas as pages too, beside it.")] = True
     json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False
 
 
@@ -39,8 +43,10 @@ def run(options: DemoOptions) -> None:
     settings = demo.settings([] if chosen == ["none"] else chosen, seed=options.seed, workers=options.workers)
     atlas = mapped(demo.model_folder(), demo.CORPUS, options.out, settings)
     told = demo.tell(atlas)
+    index = _site(atlas, options) if options.site else None
     if options.json:
-        screen.write_json({"out": str(options.out), "key": atlas.manifest["key"], "findings": told})
+        found = {"out": str(options.out), "key": atlas.manifest["key"], "findings": told}
+        screen.write_json({**found, "site": None if index is None else str(index)})
         return
     from rich.text import Text
 
@@ -55,3 +61,13 @@ def run(options: DemoOptions) -> None:
         terminal.baseline_shares(atlas),
     )
     console.print(Text(f"\nsee: unitscope show {clean(options.out)}"), soft_wrap=True)
+    if index is not None:
+        console.print(Text(f"open: {clean(index)}"), soft_wrap=True)
+
+
+def _site(atlas: Atlas, options: DemoOptions) -> Path:
+    """Write the atlas as pages beside it, and give the first one."""
+    from unitscope.report.site.export import export
+
+    with screen.bars(screen.err()) as progress:
+        return export(atlas, options.out.with_name(f"{options.out.name}-site"), progress).index

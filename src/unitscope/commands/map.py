@@ -27,7 +27,13 @@ class MapOptions:
     model: Annotated[
         str, typer.Argument(metavar="MODEL", help="Folder, hub id, zoo:NAME, or python:pkg.module:factory.")
     ]
-    corpus: Annotated[str, typer.Option(help="A .conllu, .txt or .tsv file, a folder of images, or demo.")]
+    corpus: Annotated[
+        str,
+        typer.Option(
+            help="A file (.conllu .txt .jsonl .json .csv .tsv .parquet), a folder of images, SOURCE,TARGET, hf:NAME, "
+            "or demo."
+        ),
+    ]
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the atlas.")]
     layers: Annotated[
         list[str],
@@ -44,6 +50,13 @@ class MapOptions:
         list[str],
         typer.Option(metavar="NAME", help=f"Also map an untrained copy or a rotation: untrained, rotation. {_REPEAT}"),
     ] = field(default_factory=list)
+    basis: Annotated[
+        list[str],
+        typer.Option(
+            metavar="GLOB=KIND",
+            help="Also map a basis on layers: GLOB=pca:64, rotation:SEED, matrix:FILE, sae:FOLDER. Repeatable.",
+        ),
+    ] = field(default_factory=list)
     resample: Annotated[str, typer.Option(help="A word's value over its subwords: last, first, mean, max.")] = "last"
     long: Annotated[str, typer.Option(help="Items the model cannot take whole: window or truncate.")] = "window"
     batch_size: Annotated[int, typer.Option(help="Most items in one forward.")] = 32
@@ -53,9 +66,29 @@ class MapOptions:
     memory: Annotated[str | None, typer.Option(metavar="SIZE", help="Most memory of all workers, as 8GB.")] = None
     disk: Annotated[str | None, typer.Option(metavar="SIZE", help="Most disk for temporary files, as 50GB.")] = None
     device: Annotated[str, typer.Option(help="Device the model runs on.")] = "cpu"
+    formulas: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Search formulas of at most N concepts for each unit; 0: none.")
+    ] = 0
+    ladder: Annotated[bool, typer.Option("--ladder", help="Test matches on new words and on minimal pairs.")] = False
+    pairs: Annotated[
+        bool | None,
+        typer.Option(
+            "--pairs/--no-pairs", help="English minimal pairs in the ladder; by default with the demo corpus."
+        ),
+    ] = None
     max_items: Annotated[int | None, typer.Option(help="Read this many items.")] = None
     per_group: Annotated[int | None, typer.Option(help="Read this many items of each group.")] = None
     target: Annotated[str | None, typer.Option(metavar="copy", help="Use each text as its own target.")] = None
+    lens: Annotated[
+        bool, typer.Option("--lens/--no-lens", help="The tokens that units write, where the model has them.")
+    ] = True
+    attribution: Annotated[
+        bool, typer.Option("--attribution", help="Also what units add to the logit of the token that comes next.")
+    ] = False
+    columns: Annotated[
+        list[str],
+        typer.Option(metavar="ROLE=NAME", help=f"Columns of a table, as text=title,label=class,group=doc. {_REPEAT}"),
+    ] = field(default_factory=list)
     weights: Annotated[Path | None, typer.Option(metavar="FILE", help="Weights of a zoo model (.safetensors).")] = None
     sites: Annotated[
         str, typer.Option(help="Sites of images: cells (of each feature map), pixels, or ROWSxCOLUMNS.")
@@ -74,22 +107,14 @@ class MapOptions:
             "concepts": split_concepts(self.concepts),
             "measures": split_measures(self.measures) or ("all",),
             "baselines": split_names(self.baseline),
+            "columns": split_names(self.columns),
+            "bases": tuple(self.basis),
             "long_items": self.long,
             "memory": parse_bytes(self.memory, "--memory"),
             "disk": parse_bytes(self.disk, "--disk"),
         }
-        same: tuple[str, ...] = (
-            "resample",
-            "batch_size",
-            "seed",
-            "threads",
-            "workers",
-            "device",
-            "max_items",
-            "per_group",
-            "target",
-        )
-        same += ("sites", "grid", "pool")
+        same = ["resample", "batch_size", "seed", "threads", "workers", "device", "max_items", "per_group", "target"]
+        same += ["formulas", "ladder", "pairs", "lens", "attribution", "sites", "grid", "pool"]
         chosen["weights"] = None if self.weights is None else str(self.weights)
         return Settings(**chosen, **{name: getattr(self, name) for name in same})
 
@@ -118,14 +143,26 @@ def mapped(model: str, corpus: str | Corpus, out: Path, settings: Settings) -> A
     console = screen.err()
     with screen.bars(console) as progress:
         run = make_run(model, corpus, out, settings, progress)
+        _tell(run.corpus)
         run.announce = lambda plan: console.print(screen.cost(plan), soft_wrap=not console.is_terminal)
         return run.finish()
+
+
+def _tell(corpus: Corpus) -> None:
+    """How the corpus is read, where that was not said by the user alone."""
+    from unitscope.corpora.base import corpus_notes
+    from unitscope.report.plain import clean
+
+    console = screen.err()
+    for note in corpus_notes(corpus):
+        console.print(clean(note), soft_wrap=not console.is_terminal)
 
 
 def _dry_run(options: MapOptions, settings: Settings) -> None:
     from unitscope.api import dry_run, make_run
 
     run = make_run(options.model, options.corpus, options.out, settings)
+    _tell(run.corpus)
     plan = dry_run(run).to_json()
     plan = {"layers": len(run.study.layers), "units": sum(layer.width for layer in run.study.layers), **plan}
     if options.json:

@@ -10,6 +10,7 @@ from unitscope.errors import PlanError
 _SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([kmgt]?)(i?)b?", re.IGNORECASE)
 _COMMA = re.compile(r",(?![^\[]*\])")
 _TAKES_REST = ("regex:", "regex-text:", "lexicon:")
+_QUOTED = re.compile(r"""(?<![^\s(=])("[^"]*"|'[^']*')""")
 
 
 def split_names(values: Sequence[str]) -> list[str]:
@@ -46,12 +47,26 @@ def split_concepts(values: Sequence[str]) -> list[str]:
     for value in values:
         rest = value
         while rest and not rest.lstrip().startswith(_TAKES_REST):
-            part, _, rest = rest.partition(",")
+            if rest.lstrip().startswith("combine:"):
+                end = _combination_end(rest)
+                part, rest = rest[:end], rest[end + 1 :]
+            else:
+                part, _, rest = rest.partition(",")
             if part.strip():
                 found.append(part.strip())
         if rest:
             found.append(rest.strip())
     return found
+
+
+def _combination_end(text: str) -> int:
+    """Place of the first comma outside quotes, or the end.
+
+    >>> _combination_end("combine:a=upos:X or 'words:,',words"), _combination_end("combine:a=words:don't,upos")
+    (31, 21)
+    """
+    hidden = _QUOTED.sub(lambda quoted: "_" * len(quoted[0]), text)
+    return hidden.find(",") if "," in hidden else len(text)
 
 
 def parse_bytes(text: str | None, option: str) -> int | None:

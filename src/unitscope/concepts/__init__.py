@@ -15,10 +15,16 @@ spec                      concepts
 ``regex:NAME=PATTERN``    words that the pattern matches from end to end
 ``regex-text:NAME=...``   words that overlap a match in the raw text
 ``predicate:MODULE:F``    what a Python function returns
-``labels``                labels of whole items, ``labels:class=World`` (on the grid ``item``)
+``ngrams[:N[:MIN]]``      frequent runs of 2 to N words (default 2) that end at the word
+``morphemes``             gold ones, else those that Morfessor finds in the corpus' vocabulary
+``phrases[:edges]``       gold constituents, else dependency subtrees by relation and head
+``labels[:NAME]``         labels of items, ``labels:class=World`` (on the grid ``item``)
 ``segments``              labels of an image's mask (images)
 ``place``                 top, middle, bottom; left, centre, right third of the image (images)
 ``colours``               the basic colour that is nearest to a cell's mean colour (images)
+``combine:NAME=...``      and, or, not over other concepts
+``concepts:FILE``         a set of concepts from a JSON or TOML file
+``spacy:MODEL[:COLUMN]``  what a spaCy pipeline says of the corpus' words
 ========================  =============================================================================
 
 A suffix ``@MIN`` sets the least number of sites of any of them (default 20). A pattern that ends so writes ``[@]20``.
@@ -34,16 +40,23 @@ from types import MappingProxyType
 
 from unitscope.concepts.base import ConceptSource
 from unitscope.concepts.build import ConceptTableBuilder
+from unitscope.concepts.combine import CombineSource, category_of, no_source
 from unitscope.concepts.covariates import CovariateSource
+from unitscope.concepts.expression import atoms, parse_expression
+from unitscope.concepts.files import Pairs, read_concept_set
 from unitscope.concepts.labels import LabelSource
 from unitscope.concepts.lexicon import LexiconSource, read_lexicon
+from unitscope.concepts.morphemes import MorphemeSource
+from unitscope.concepts.ngrams import NgramSource
+from unitscope.concepts.phrases import CONSTITUENTS, HEAD, PhraseSource
 from unitscope.concepts.pictures import ColourSource, PlaceSource, SegmentSource
 from unitscope.concepts.predicate import PredicateSource
 from unitscope.concepts.regex import TextRegexSource, WordRegexSource
+from unitscope.concepts.spacy import SpacySource
 from unitscope.concepts.table import ConceptTable
 from unitscope.concepts.tags import TagSource
 from unitscope.concepts.words import PositionSource, WordSource
-from unitscope.corpora.base import Corpus
+from unitscope.corpora.base import Corpus, label_names
 from unitscope.errors import ConceptError, closest
 
 __all__ = ["ConceptSource", "ConceptTable", "ConceptTableBuilder", "parse_sources"]
@@ -52,6 +65,8 @@ DEFAULT_MIN_SITES = 20
 DEFAULT_MIN_FORMS = 40
 SEPARATORS: Mapping[str, str] = MappingProxyType({"feats": "|", "morphemes": "+", "meaning": "|", "constituents": "|"})
 """How columns that hold several values are cut, unless the spec says otherwise."""
+
+NGRAMS, MORPHEMES, COMBINE, CONCEPTS = "ngrams", "morphemes", "combine", "concepts"
 
 _SUFFIX = re.compile(r"(.*)@([0-9]+)", re.DOTALL)
 
@@ -71,18 +86,80 @@ class _Spec:
         return DEFAULT_MIN_SITES if self.min_sites is None else self.min_sites
 
 
-def parse_sources(specs: Sequence[str], corpus: Corpus) -> list[ConceptSource]:
-    """Sources for specs, in their order; several `lexicon`, `regex` or `regex-text` specs become one source each.
+def parse_sources(specs: Sequence[str], corpus: Corpus, others: Sequence[ConceptSource] = ()) -> list[ConceptSource]:
+    """Sources for specs, in their order, combinations last.
 
-    Raises ConceptError for an unknown or malformed spec, a column that the corpus lacks, or a category given twice.
+    Several `lexicon`, `regex`, `regex-text` or `combine` specs become one source each. A combination may use concepts
+    of the sources that are given, of `others`, and of any spec that needs no argument. Raises ConceptError for an
+    unknown or malformed spec, a column that the corpus lacks, a category given twice, or a combination of unknown
+    concepts.
     """
-    sources: dict[str, ConceptSource] = {}
+    gathered = _Gathered(corpus)
     for written in specs:
-        spec = _taken_apart(written, corpus)
-        source = _source(spec)
-        previous = sources.get(source.category)
-        sources[source.category] = source if previous is None else _joined(previous, source, written)
-    return list(sources.values())
+        gathered.add(written)
+    return gathered.sources(others)
+
+
+class _Gathered:
+    """Sources by category, and combinations until all sources are known."""
+
+    def __init__(self, corpus: Corpus) -> None:
+        self._corpus = corpus
+        self._by_category: dict[str, ConceptSource] = {}
+        self._combinations: list[tuple[Pairs, int]] = []
+
+    def add(self, written: str) -> None:
+        spec = _taken_apart(written, self._corpus)
+        if spec.kind == COMBINE:
+            self._combinations.append((_named(spec, "upos:NOUN and feats:Number=Plur"), spec.least))
+        elif spec.kind == CONCEPTS:
+            self._add_set(spec)
+        else:
+            self._add_source(_source(spec), written)
+
+    def _add_set(self, spec: _Spec) -> None:
+        if not spec.argument:
+            raise ConceptError(f"'{spec.written}' names no file.", expected="concepts:FILE")
+        found = read_concept_set(Path(spec.argument), spec.least)
+        for source in found.sources:
+            self._add_source(source, spec.written)
+        for each in found.specs:
+            if each.startswith(f"{CONCEPTS}:"):
+                raise ConceptError(f"'{spec.argument}' names another file, '{each}'.", fix="Give both by --concepts.")
+            self.add(each)
+        if found.combinations:
+            self._combinations.append((found.combinations, found.min_sites))
+
+    def _add_source(self, source: ConceptSource, written: str) -> None:
+        previous = self._by_category.get(source.category)
+        self._by_category[source.category] = source if previous is None else _joined(previous, source, written)
+
+    def sources(self, others: Sequence[ConceptSource]) -> list[ConceptSource]:
+        """All sources, the combinations as one source at the end."""
+        given = {**self._by_category, **{source.category: source for source in others}}
+        combined: CombineSource | None = None
+        for pairs, min_sites in self._combinations:
+            members: dict[str, ConceptSource] = {}
+            for name, text in pairs:
+                for atom in atoms(parse_expression(text)):
+                    category = category_of(atom)
+                    members[category] = given.get(category) or self._implied(atom, name)
+            source = CombineSource(pairs, tuple(members.values()), min_sites)
+            if combined is not None and combined.min_sites != min_sites:
+                raise ConceptError(
+                    f"Combinations ask for {combined.min_sites} and for {min_sites} sites.",
+                    fix="Give all of them the same '@MIN'.",
+                )
+            combined = source if combined is None else combined.joined(source)
+        return [*self._by_category.values(), *([combined] if combined else [])]
+
+    def _implied(self, atom: str, name: str) -> ConceptSource:
+        """The source of a concept whose spec needs no argument."""
+        category = category_of(atom)
+        kinds = (*(kind for kind in _KINDS if kind not in _NEEDS_ARGUMENT), *self._corpus.columns)
+        if category not in kinds:
+            raise no_source(atom, name, kinds)
+        return _source(_Spec(category, category, "", 1 if category != NGRAMS else None, self._corpus))
 
 
 def _taken_apart(written: str, corpus: Corpus) -> _Spec:
@@ -104,7 +181,7 @@ def _source(spec: _Spec) -> ConceptSource:
         return _KINDS[spec.kind](spec)
     if spec.kind in spec.corpus.columns:
         return _tag(spec)
-    known = (*_KINDS, *spec.corpus.columns)
+    known = (*SPECS, *spec.corpus.columns)
     raise ConceptError(
         f"Unknown concept source '{spec.written}'.",
         expected=f"one of {', '.join(dict.fromkeys(known))}",
@@ -187,11 +264,63 @@ def _lexicon(spec: _Spec) -> ConceptSource:
     return read_lexicon(Path(spec.argument), spec.least)
 
 
-def _pattern(spec: _Spec) -> tuple[tuple[str, str], ...]:
+def _pattern(spec: _Spec) -> Pairs:
     name, given, pattern = spec.argument.partition("=")
     if not (name and given and pattern):
         raise ConceptError(f"'{spec.written}' has no pattern.", expected=f"{spec.kind}:NAME=PATTERN")
     return ((name, pattern),)
+
+
+def _named(spec: _Spec, like: str) -> Pairs:
+    name, given, expression = (part.strip() for part in spec.argument.partition("="))
+    if not (name and given and expression):
+        raise ConceptError(f"'{spec.written}' has no expression.", expected=f"{spec.kind}:NAME={like}")
+    return ((name, expression),)
+
+
+def _ngrams(spec: _Spec) -> ConceptSource:
+    size, _, least = spec.argument.partition(":")
+    if least and spec.min_sites is not None:
+        raise ConceptError(f"'{spec.written}' gives two minimums.", expected="ngrams:N:MIN or ngrams:N@MIN")
+    min_sites = _minimum(least, spec.written) if least else spec.least
+    return NgramSource(_minimum(size, spec.written) if size else 2, min_sites, spec.corpus)
+
+
+def _morphemes(spec: _Spec) -> ConceptSource:
+    _bare(spec)
+    if MORPHEMES in spec.corpus.columns:
+        return _tag(spec)
+    return MorphemeSource(spec.least, corpus=spec.corpus)
+
+
+def _phrases(spec: _Spec) -> ConceptSource:
+    if spec.argument not in ("", "edges"):
+        raise ConceptError(f"Got '{spec.written}'.", expected="phrases or phrases:edges")
+    if CONSTITUENTS not in spec.corpus.columns:
+        _column(HEAD, spec)
+    return PhraseSource(bool(spec.argument), spec.least)
+
+
+def _labels(spec: _Spec) -> ConceptSource:
+    known = label_names(spec.corpus)
+    if not known:
+        raise ConceptError(
+            f"'{spec.corpus.name}' has no labels.",
+            expected="a table with a column that holds a class, or the demo",
+            fix="Name it: --columns label=NAME.",
+        )
+    if spec.argument and spec.argument not in known:
+        raise ConceptError(
+            f"'{spec.corpus.name}' has no label '{spec.argument}'.",
+            expected=f"one of {', '.join(known)}",
+            fix=closest(spec.argument, known),
+        )
+    return LabelSource((spec.argument,) if spec.argument else known, spec.least)
+
+
+def _spacy(spec: _Spec) -> ConceptSource:
+    model, _, column = spec.argument.rpartition(":") if spec.argument.count(":") else (spec.argument, "", "")
+    return SpacySource.load(model, column or None, spec.least)
 
 
 def _regex(spec: _Spec) -> ConceptSource:
@@ -206,11 +335,6 @@ def _predicate(spec: _Spec) -> ConceptSource:
     source = PredicateSource(spec.argument, spec.least)
     _ = source.function  # a wrong name is told now, not after the first pass
     return source
-
-
-def _labels(spec: _Spec) -> ConceptSource:
-    _bare(spec)
-    return LabelSource(spec.least)
 
 
 def _segments(spec: _Spec) -> ConceptSource:
@@ -243,9 +367,16 @@ _KINDS: Mapping[str, Callable[[_Spec], ConceptSource]] = MappingProxyType(
         "regex": _regex,
         "regex-text": _regex_text,
         "predicate": _predicate,
+        NGRAMS: _ngrams,
+        MORPHEMES: _morphemes,
+        "phrases": _phrases,
         "labels": _labels,
         "segments": _segments,
         "place": _place,
         "colours": _colours,
+        "spacy": _spacy,
     }
 )
+_NEEDS_ARGUMENT = ("column", "lexicon", "regex", "regex-text", "predicate", "spacy")
+SPECS = (*_KINDS, COMBINE, CONCEPTS)
+"""What a spec may begin with, besides a column's name."""

@@ -15,7 +15,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from unitscope.concepts.base import ConceptSource
+from unitscope.concepts.base import ConceptSource, Judging, speaks
 from unitscope.concepts.table import ConceptTable
 from unitscope.errors import ConceptError
 from unitscope.sites import Item
@@ -100,10 +100,14 @@ class ConceptTableBuilder:
             for column in self._columns
             if (n := dropped[column.source.category])
         ]
+        tally += [f"'{c.source.category}' says nothing of this grid" for c in self._columns if not c.speaks]
         tally += [f"'{name}' holds at every site" for name in always[:3]]
+        silent = [column.source.category for column in self._columns if not column.speaks]
         return ConceptError(
             f"No concept is left over {self._n_sites} sites{': ' if tally else ''}{', '.join(tally)}.",
-            fix="Use more items, lower a minimum (as in 'upos@5'), or add a concept source.",
+            fix=f"Concepts of items ({', '.join(silent)}) need a layer pooled to items, as LAYER@item."
+            if silent == ["labels"]
+            else "Use more items, lower a minimum (as in 'upos@5'), or add a concept source.",
         )
 
 
@@ -127,10 +131,15 @@ class _SourceColumn:
         self.source = source
         self._numbers = _Combinations(source.category)
         self._at_site = array("i")
+        self._grid: str | None = None
+        self.speaks = True
 
     def add(self, item: Item, grid: str) -> None:
-        entries = self.source.annotate(item, grid)
         n_sites = item.grids[grid].n_sites
+        if self._grid is None:
+            self._grid, self.speaks = grid, speaks(self.source, grid)
+        entries: Sequence[Sequence[str] | None]
+        entries = self.source.annotate(item, grid) if self.speaks else [None] * n_sites
         if len(entries) != n_sites:
             raise ConceptError(
                 f"Source '{self.source.category}' gave {len(entries)} entries for item '{item.id}'.",
@@ -155,7 +164,11 @@ class _SourceColumn:
         concepts = members[np.repeat(first[at_site] - start, n_here) + np.arange(int(n_here.sum()))]
         sites = np.repeat(np.arange(len(at_site), dtype=np.int32), n_here)
         counts = np.bincount(concepts, minlength=n_names)
-        self._check_declared(counts)
+        if self.speaks and self._grid is not None:
+            self._check_declared(counts)
+            if isinstance(self.source, Judging):
+                by_name = dict(zip(self._numbers.names, counts.tolist()))
+                self.source.judge(self._grid, by_name, int(known.sum()))
         always = (counts == known.sum()) & (counts >= min_sites)
         keep = (counts >= min_sites) & ~always & (counts > 0)
         names = self._numbers.names

@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from unitscope.concepts.base import Annotation
+from unitscope.concepts.base import ITEM_GRID, Annotation
 from unitscope.corpora.base import Corpus
 from unitscope.sites import Item, Text
 
@@ -32,6 +32,7 @@ class CovariateSource:
     """Length of the item in bins, frequency of the form in decades, and `capitalised`, `all caps`, `has digit`.
 
     Frequencies are counted over the grid in all of `corpus`, in one pass at first use; without a corpus there are none.
+    On the grid `item` only the length of the item's `source` is told.
     """
 
     min_sites: int = 20
@@ -42,12 +43,19 @@ class CovariateSource:
         """Always 'covariates'."""
         return "covariates"
 
+    def speaks(self, grid: str) -> bool:
+        """Of words, and of whole items."""
+        return True
+
     @cached_property
     def _names_of(self) -> dict[str, _WordNames]:
         return {}
 
     def annotate(self, item: Item, grid: str) -> Annotation:
         """The bins and flags of each word of the grid."""
+        if grid == ITEM_GRID:
+            source = item.grids.get("source")
+            return [None if source is None else (_bin(source.n_sites, LENGTHS, OPEN_LENGTH),)]
         if grid not in self._names_of:
             counts = None if self.corpus is None else form_counts(self.corpus, grid)
             self._names_of[grid] = _WordNames(counts)

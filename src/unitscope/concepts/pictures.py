@@ -8,13 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
-from typing import ClassVar
 
 import numpy as np
 
 from unitscope.concepts.base import Annotation
 from unitscope.pixels import cell_colours, cell_labels
-from unitscope.sites import Cells, Item
+from unitscope.sites import IMAGE, Cells, Item, kind_of
 
 COLOURS = MappingProxyType(
     {
@@ -43,12 +42,15 @@ class SegmentSource:
     """
 
     min_sites: int = 20
-    grids: ClassVar[tuple[str, ...]] = ("image",)
 
     @property
     def category(self) -> str:
         """Always 'segments'."""
         return "segments"
+
+    def speaks(self, grid: str) -> bool:
+        """Of cells of images only."""
+        return kind_of(grid) == IMAGE
 
     def annotate(self, item: Item, grid: str) -> Annotation:
         """The label of each cell; none where no label has half of it."""
@@ -66,12 +68,15 @@ class PlaceSource:
     """Third of the image from top to bottom, and from left to right: `place:bottom`, `place:left`."""
 
     min_sites: int = 20
-    grids: ClassVar[tuple[str, ...]] = ("image",)
 
     @property
     def category(self) -> str:
         """Always 'place'."""
         return "place"
+
+    def speaks(self, grid: str) -> bool:
+        """Of cells of images only."""
+        return kind_of(grid) == IMAGE
 
     def annotate(self, item: Item, grid: str) -> Annotation:
         """The two thirds that each cell's centre is in."""
@@ -97,12 +102,15 @@ class ColourSource:
     """The basic colour of a cell's mean colour, `colours:grey`: black, grey, white, or the nearest of eight others."""
 
     min_sites: int = 20
-    grids: ClassVar[tuple[str, ...]] = ("image",)
 
     @property
     def category(self) -> str:
         """Always 'colours'."""
         return "colours"
+
+    def speaks(self, grid: str) -> bool:
+        """Of cells of images only."""
+        return kind_of(grid) == IMAGE
 
     def annotate(self, item: Item, grid: str) -> Annotation:
         """The colour of each cell."""

@@ -7,6 +7,8 @@ the same order each time it is iterated, and never holds the whole corpus in mem
 from __future__ import annotations
 
 import hashlib
+import json
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -36,6 +38,45 @@ class Corpus(Protocol):
 
     def __iter__(self) -> Iterator[Item]:
         """Items, streamed."""
+
+
+@runtime_checkable
+class CountingCorpus(Corpus, Protocol):
+    """A corpus that passes over what is no item (a row without text) and counts it, by what it was."""
+
+    def read(self, counts: Counter[str]) -> Iterator[Item]:
+        """Items as on iterating; what is passed over on the way is added to `counts`."""
+
+
+def read_items(corpus: Corpus, counts: Counter[str]) -> Iterator[Item]:
+    """Items of any corpus, adding to `counts` what it passes over on the way."""
+    return corpus.read(counts) if isinstance(corpus, CountingCorpus) else iter(corpus)
+
+
+def label_names(corpus: Corpus) -> tuple[str, ...]:
+    """Names of the labels that items may carry: the corpus' attribute `labels`, empty where it has none."""
+    return _names(corpus, "labels")
+
+
+def corpus_notes(corpus: Corpus) -> tuple[str, ...]:
+    """What the user should hear of how a corpus is read: its attribute `notes`, empty where it has none."""
+    return _names(corpus, "notes")
+
+
+def _names(corpus: Corpus, attribute: str) -> tuple[str, ...]:
+    """An optional attribute, where it is what is meant by it: somebody's corpus may use the name for something else."""
+    found = getattr(corpus, attribute, ())
+    return tuple(found) if isinstance(found, (tuple, list)) and all(isinstance(each, str) for each in found) else ()
+
+
+def content_fingerprint(reader: str, corpus: Corpus) -> str:
+    """SHA-256 over all items and the reader's name, where no file's bytes determine them. One pass."""
+    digest = hashlib.sha256(reader.encode())
+    for item in corpus:
+        columns = {grid: {n: list(v) for n, v in text.columns.items()} for grid, text in item.grids.items()}
+        content = {**item.to_json(), "columns": columns, "labels": dict(item.labels)}
+        digest.update(json.dumps(content, sort_keys=True).encode())
+    return digest.hexdigest()
 
 
 def file_fingerprint(*paths: Path) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from unitscope.corpora.base import Corpus
+from unitscope.corpora.base import Corpus, corpus_notes, label_names, read_items
 from unitscope.errors import CorpusError
 from unitscope.sites import Item
 
@@ -51,13 +51,27 @@ class FirstItems:
         """The corpus's columns."""
         return self.corpus.columns
 
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The corpus's labels."""
+        return label_names(self.corpus)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """The corpus's notes."""
+        return corpus_notes(self.corpus)
+
     def fingerprint(self) -> str:
         """SHA-256 of `n` and the corpus's fingerprint."""
         return _fingerprint(f"first {self.n}", self.corpus)
 
     def __iter__(self) -> Iterator[Item]:
         """The first items; the corpus is read no further."""
-        return itertools.islice(iter(self.corpus), self.n)
+        return self.read(Counter())
+
+    def read(self, counts: Counter[str]) -> Iterator[Item]:
+        """The same, adding to `counts` what is passed over before the last of them."""
+        return itertools.islice(read_items(self.corpus, counts), self.n)
 
 
 @dataclass(frozen=True)
@@ -85,14 +99,28 @@ class FirstPerGroup:
         """The corpus's columns."""
         return self.corpus.columns
 
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The corpus's labels."""
+        return label_names(self.corpus)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """The corpus's notes."""
+        return corpus_notes(self.corpus)
+
     def fingerprint(self) -> str:
         """SHA-256 of `n` and the corpus's fingerprint."""
         return _fingerprint(f"per group {self.n}", self.corpus)
 
     def __iter__(self) -> Iterator[Item]:
         """Items whose group has had fewer than `n` so far; groups need not be contiguous."""
+        return self.read(Counter())
+
+    def read(self, counts: Counter[str]) -> Iterator[Item]:
+        """The same, adding to `counts` what the corpus passes over."""
         seen: Counter[str] = Counter()
-        for item in self.corpus:
+        for item in read_items(self.corpus, counts):
             if seen[item.group] < self.n:
                 seen[item.group] += 1
                 yield item
@@ -130,12 +158,26 @@ class CopiedTarget:
         """The corpus's columns."""
         return self.corpus.columns
 
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The corpus's labels."""
+        return label_names(self.corpus)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """The corpus's notes."""
+        return corpus_notes(self.corpus)
+
     def fingerprint(self) -> str:
         """SHA-256 of the copy and the corpus's fingerprint."""
         return _fingerprint("copy target", self.corpus)
 
     def __iter__(self) -> Iterator[Item]:
         """Items with both grids."""
-        for item in self.corpus:
+        return self.read(Counter())
+
+    def read(self, counts: Counter[str]) -> Iterator[Item]:
+        """The same, adding to `counts` what the corpus passes over."""
+        for item in read_items(self.corpus, counts):
             grids = MappingProxyType({**item.grids, "target": item.grids["source"]})
             yield Item(item.id, item.group, grids, item.labels)

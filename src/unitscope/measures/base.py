@@ -63,7 +63,7 @@ class Measure(ABC):
         return None
 
     def chance(self, *statistics: Any) -> Scores | None:
-        """Expected score of an unrelated unit where it depends on the concept, [C]; None: see `null`."""
+        """Expected score of an unrelated unit where it is no one number, to be spread over [U, C]; None: see `null`."""
         return None
 
     def of(self, view: View) -> Scores:

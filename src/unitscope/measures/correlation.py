@@ -31,7 +31,7 @@ class Correlation(Measure):
 
     def score(self, moment: Moment, sums: ConceptSum) -> Scores:
         """Correlation [U, C]; NaN for constant units and concepts that hold nowhere or everywhere."""
-        share = sums.concept / sums.n_sites if sums.n_sites else np.full(len(sums.concept), np.nan)
+        share = sums.concept / sums.n_sites if sums.n_sites else np.full(sums.concept.shape, np.nan)
         gap = sums.inside() - sums.outside(moment.mean)
         spread = np.sqrt(np.where(moment.variance > 0, moment.variance, np.nan))
         return np.clip(gap * np.sqrt(share * (1 - share)) / spread[:, None], -1.0, 1.0)

@@ -40,6 +40,6 @@ class IoU(Measure):
 
     def ceiling(self, overlap: Overlaps) -> Scores:
         """min(p_a, p_c) / max(p_a, p_c), p_a the actual share of on-sites, p_c the concept's prevalence."""
-        on, concept = overlap.on[:, None].astype(np.float64), overlap.concept[None, :].astype(np.float64)
+        on, concept = overlap.on[:, None].astype(np.float64), overlap.concept.astype(np.float64)
         greater = np.maximum(on, concept)
         return np.minimum(on, concept) / np.where(greater > 0, greater, np.nan)

@@ -48,6 +48,6 @@ class MutualInformation(Measure):
         return np.broadcast_to(entropy, joint.inside.shape[:2]).copy()
 
     def chance(self, joint: JointCounts) -> Scores:
-        """Plug-in bias [C]."""
-        filled = (joint.bins > 0).sum(axis=-1).max(initial=1)
-        return np.full(len(joint.concept), (filled - 1) / (2 * max(joint.n_sites, 1) * np.log(2)))
+        """Plug-in bias [U, 1]: it depends on how many of a unit's bins are filled."""
+        filled = np.maximum((joint.bins > 0).sum(axis=-1), 1)[:, None]
+        return np.asarray((filled - 1) / (2 * max(joint.n_sites, 1) * np.log(2)), np.float64)

@@ -28,6 +28,7 @@ LongItems = Literal["window", "truncate"]
 class Layer:
     """A place in the model. `address` is `module[@in][[k]][#call]`; `width` its number of units; `grid` its sites.
 
+    `basis` says what makes its units of the layer it is on, where they are not a module's own.
     `role` says what the units are, where that is recognised: `hidden state`, `feed-forward neurons`,
     `attention heads`, `embedding`, `recurrent state`, else an empty string. `n_heads` > 0 where units split evenly
     into attention heads. `order` is the layer's rank in execution. `cells` (a `sites.Cells` as text) says which pixels
@@ -43,6 +44,7 @@ class Layer:
     order: int = 0
     cells: str = ""
     pooled_from: str = ""
+    basis: str = ""
 
 
 @dataclass(frozen=True)
@@ -91,12 +93,14 @@ class Model(Protocol):
         batch_size: int = 32,
         long_items: LongItems = "window",
         also: Mapping[Resampling, Mapping[str, NDArray[np.int64]]] | None = None,
+        only: Mapping[str, tuple[int, int]] | None = None,
     ) -> Captured:
         """Activations of items at layers.
 
         Items are batched by length (`batch_size` items a forward at most); the result is in the items' order.
         `also` asks for further resamplings of chosen units: `also["mean"]["layer"] = indices` adds
-        `values["layer|mean"]` of shape [S, len(indices)].
+        `values["layer|mean"]` of shape [S, len(indices)]. `only["layer"] = (start, stop)` asks for a range of a layer's
+        units instead of all, where a layer is too wide to be held at once.
         """
 
     def normalise(self, words: Sequence[str]) -> list[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import inspect
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from torch import nn
 
 from unitscope.errors import ModelError
 from unitscope.models.folders import check_folder, first_line, looks_like_path, refuse_code
+from unitscope.models.heads import head_of, token_texts
 from unitscope.models.tokens import TokenFeed
 from unitscope.models.torch import TorchModel
 
@@ -28,6 +29,17 @@ _MAY_BE_MISSING = ("pooler",)
 
 class HuggingFaceModel(TorchModel):
     """A transformers model and its tokenizer; grids `source`, and `target` for the decoder of an encoder-decoder."""
+
+    source: str | None = None
+    """Folder or hub id that it was loaded from."""
+
+    def head(self) -> tuple[torch.Tensor, torch.Tensor | None, bool]:
+        """Output embedding [V, D], bias [V] or None, and whether it is the input embedding; see `heads.head_of`."""
+        return head_of(self.module, self.source, self.name)
+
+    def token_texts(self, numbers: Sequence[int]) -> list[str]:
+        """Tokens as they stand in a text."""
+        return token_texts(self.adapter.tokenizer, list(numbers))  # type: ignore[attr-defined]
 
     def untrained(self, seed: int) -> HuggingFaceModel:
         """The same architecture, initialised by its own rules with `seed`."""
@@ -80,7 +92,9 @@ def from_pretrained(spec: str | Path, *, device: str = "cpu") -> HuggingFaceMode
         model = model.to(device)
     except (RuntimeError, AssertionError) as error:
         raise ModelError(f"Device '{device}' cannot be used: {first_line(error)}", fix="Use --device cpu.") from error
-    return from_objects(model, tokenizer, name=_name(folder) if local else source)
+    found = from_objects(model, tokenizer, name=_name(folder) if local else source)
+    found.source = source
+    return found
 
 
 def _load(source: str, local: bool) -> tuple[Any, Any]:

@@ -15,12 +15,14 @@ from unitscope.errors import ModelError
 from unitscope.models.adapters import SOURCE, TARGET, Batch, Feed
 from unitscope.models.base import Captured, LongItems, Resampling
 from unitscope.models.capture import read_layers
+from unitscope.models.mass import Around, MassTap, plain_attention
 from unitscope.models.probe import Tap
 from unitscope.models.resample import Gather, covered, places
 from unitscope.models.windows import Piece, fit, pieces
 from unitscope.sites import Item
 
 Also = Mapping[Resampling, Mapping[str, NDArray[np.int64]]]
+Only = Mapping[str, tuple[int, int]]
 
 FULL_ENOUGH, MAX_PADDING = 256, 0.08
 """A batch of this many positions is cut where the next item would raise its padding above this share."""
@@ -45,9 +47,9 @@ class Pass:
     """One call of `TorchModel.run`: rows of results, filled batch by batch."""
 
     def __init__(
-        self, model: Runnable, items: Sequence[Item], taps: Sequence[Tap], resample: Resampling, also: Also
+        self, model: Runnable, items: Sequence[Item], taps: Sequence[Tap], resample: Resampling, also: Also, only: Only
     ) -> None:
-        self.model, self.items, self.taps, self.resample = model, items, taps, resample
+        self.model, self.items, self.taps, self.resample, self.only = model, items, taps, resample, only
         asked = {str(tap.address) for tap in taps}
         for address in (address for chosen in also.values() for address in chosen):
             if address not in asked:
@@ -90,7 +92,8 @@ class Pass:
         values = {}
         for tap in self.taps:
             address, n_sites = str(tap.address), int(self.offsets[tap.grid][-1])
-            values[address] = torch.zeros(n_sites, tap.width)
+            start, stop = self.only.get(address, (0, tap.width))
+            values[address] = torch.zeros(n_sites, stop - start)
             for (asked, how), columns in self.columns.items():
                 if asked == address:
                     values[f"{address}|{how}"] = torch.zeros(n_sites, len(columns))
@@ -135,7 +138,7 @@ class Pass:
 
         def sink(tap: Tap, tensor: torch.Tensor) -> None:
             n_outputs = tensor.shape[1]
-            key = (tap.grid, tap.stride, tap.offset, n_outputs)
+            key = (tap.grid, tap.stride, -1 if isinstance(tap, MassTap) else tap.offset, n_outputs)
             if key not in gathers:
                 gathers[key] = self._gather(batch, covered(fed.spans[tap.grid], tap, n_outputs), tap, tensor.device)
             self._store(tap, tensor, *gathers[key])
@@ -143,7 +146,13 @@ class Pass:
         args, kwargs = self.model.moved(fed)
         n_steps = {grid: spans.shape[1] for grid, spans in fed.spans.items()}
         try:
-            read_layers(self.model.module, args, kwargs, self.taps, sink, n_steps)
+            plain = [tap for tap in self.taps if not isinstance(tap, MassTap)]
+            masses = [tap for tap in self.taps if isinstance(tap, MassTap)]
+            if plain:
+                read_layers(self.model.module, args, kwargs, plain, sink, n_steps)
+            if masses:
+                with plain_attention(self.model.module):
+                    read_layers(self.model.module, args, kwargs, masses, sink, n_steps)
         except (RuntimeError, ValueError, IndexError, TypeError) as error:
             first = batch[0]
             more = f" and {len(batch) - 1} more" if len(batch) > 1 else ""
@@ -161,15 +170,20 @@ class Pass:
         where, present = places(spans, words, keep)
         starts = [self.offsets[tap.grid][piece.item] for piece in batch]
         sites = np.concatenate([chosen + start for chosen, start in zip(keep, starts)])[present]
-        return Gather(where, device), torch.from_numpy(sites)
+        gather = Gather(where, device)
+        if isinstance(tap, MassTap):
+            texts = [self.items[piece.item].grids[tap.grid] for piece in batch]
+            forms = [self.model.feed.normalise(text.words) for text in texts]
+            gather.around = Around(spans, words, forms, np.concatenate(keep)[present][where.words])
+        return gather, torch.from_numpy(sites)
 
     def _store(self, tap: Tap, tensor: torch.Tensor, gather: Gather, sites: torch.Tensor) -> None:
         address = str(tap.address)
-        rows = gather.reduce(tensor, self.resample)
+        rows = tap.rows(tensor, gather, self.resample, None, self.only.get(address))
         self.values[address].index_copy_(0, sites, rows.to("cpu", torch.float32))
         for (asked, how), columns in self.columns.items():
             if asked == address:
-                rows = gather.reduce(tensor, how, columns.to(tensor.device))
+                rows = tap.rows(tensor, gather, how, columns.to(tensor.device), None)
                 self.values[f"{address}|{how}"].index_copy_(0, sites, rows.to("cpu", torch.float32))
         present = self.valid[tap.grid] if tap.is_direct else self.seen[address]
         present[sites.numpy()] = True

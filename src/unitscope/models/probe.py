@@ -11,13 +11,17 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 
 from unitscope.models.address import Address, Side
+
+if TYPE_CHECKING:
+    from unitscope.models.base import Resampling
+    from unitscope.models.resample import Gather
 
 Shape = tuple[int, ...]
 
@@ -54,6 +58,18 @@ class Tap:
             rows = tensor.movedim(self.batch_axis, 0)
             return rows.reshape(-1, n_positions, *rows.shape[1:])
         return tensor.movedim((self.batch_axis, self.site_axis), (0, 1))
+
+    def rows(
+        self,
+        tensor: torch.Tensor,
+        gather: Gather,
+        how: Resampling,
+        columns: torch.Tensor | None,
+        part: tuple[int, int] | None,
+    ) -> torch.Tensor:
+        """One row a word from the canonical view: of chosen units, of a range of them, or of all."""
+        rows = gather.reduce(tensor, how, columns)
+        return rows if part is None or columns is not None else rows[:, slice(*part)]
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,10 @@ or the mean or maximum over all of them. The rows of a whole batch are gathered 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -17,7 +18,12 @@ from numpy.typing import NDArray
 from unitscope.models.base import Resampling
 from unitscope.models.probe import Tap
 
+if TYPE_CHECKING:
+    from unitscope.models.mass import Around
+
 Ints = NDArray[np.int64]
+Each = Callable[[torch.Tensor, str, Ints], torch.Tensor]
+"""Makes units of rows [n, values] that were taken at some entries of the places, which are known under a name."""
 
 
 @dataclass(frozen=True)
@@ -112,6 +118,7 @@ class Gather:
     def __init__(self, where: Places, device: torch.device) -> None:
         self.where = where
         self.device = device
+        self.around: Around
         self._indices: dict[str, tuple[torch.Tensor, torch.Tensor]] = {}
 
     def _at(self, key: str, entries: Ints) -> tuple[torch.Tensor, torch.Tensor]:
@@ -121,12 +128,17 @@ class Gather:
             self._indices[key] = (rows, positions)
         return self._indices[key]
 
-    def reduce(self, tensor: torch.Tensor, how: Resampling, columns: torch.Tensor | None = None) -> torch.Tensor:
-        """One row a word [n_words, units] from (batch, site, units...), optionally of chosen units only."""
+    def reduce(
+        self, tensor: torch.Tensor, how: Resampling, columns: torch.Tensor | None = None, each: Each | None = None
+    ) -> torch.Tensor:
+        """One row a word [n_words, units] from (batch, site, units...), optionally of chosen units only.
+
+        `each` makes other units of the values at positions, before they are reduced to words.
+        """
         starts = self.where.starts
         if how == "last":
-            return self._take(tensor, columns, "last", starts[1:] - 1)
-        first = self._take(tensor, columns, "first", starts[:-1])
+            return self._take(tensor, columns, "last", starts[1:] - 1, each)
+        first = self._take(tensor, columns, "first", starts[:-1], each)
         if how == "first":
             return first
         # The k-th positions of all words that have so many: indices are unique in each step, so the sum has one order.
@@ -134,7 +146,7 @@ class Gather:
         total = first
         for k in range(1, int(n.max(initial=0))):
             longer = np.flatnonzero(n > k)
-            more = self._take(tensor, columns, f"{k}", starts[longer] + k)
+            more = self._take(tensor, columns, f"{k}", starts[longer] + k, each)
             into = torch.from_numpy(longer).to(self.device)
             so_far = total.index_select(0, into)
             total.index_copy_(0, into, torch.maximum(so_far, more) if how == "max" else so_far + more)
@@ -142,11 +154,15 @@ class Gather:
             total /= torch.from_numpy(n).to(self.device, total.dtype)[:, None]
         return total
 
-    def _take(self, tensor: torch.Tensor, columns: torch.Tensor | None, key: str, entries: Ints) -> torch.Tensor:
+    def _take(
+        self, tensor: torch.Tensor, columns: torch.Tensor | None, key: str, entries: Ints, each: Each | None
+    ) -> torch.Tensor:
         rows, positions = self._at(key, entries)
         if tensor.is_contiguous():
             flat = tensor.view(tensor.shape[0] * tensor.shape[1], -1)
             taken = flat.index_select(0, rows * tensor.shape[1] + positions)
         else:
             taken = tensor[rows, positions].flatten(1)
+        if each is not None:
+            return each(taken, key, entries)
         return taken if columns is None else taken.index_select(1, columns)

@@ -17,7 +17,8 @@ from unitscope.errors import ModelError, UnknownLayerError, closest
 from unitscope.models.adapters import Adapter, Batch, EncodeFeed, Feed
 from unitscope.models.address import parse, select
 from unitscope.models.base import Captured, Layer, LongItems, Resampling
-from unitscope.models.passes import Also, Pass
+from unitscope.models.mass import SUFFIX, MassTap, find_masses
+from unitscope.models.passes import Also, Only, Pass
 from unitscope.models.probe import Tap, Trace, infer, settle, trace
 from unitscope.models.roles import Role, roles
 from unitscope.models.weights import digest, forked_devices, reset
@@ -56,6 +57,8 @@ class TorchModel:
         self.adapter = adapter
         self._name = name
         self.feed: Feed = adapter if isinstance(adapter, Feed) else EncodeFeed(adapter)
+        self.further: dict[str, tuple[Layer, Tap]] = {}
+        """Layers beside the module's own, by address: see `unitscope.models.units`."""
         self._hashed: tuple[tuple[Any, ...], str] | None = None
 
     @property
@@ -92,7 +95,14 @@ class TorchModel:
         found = self._found
         for pattern in patterns:
             self._refuse_step(pattern)
-        return [found.layers[at] for at in select(patterns, list(found.layers), found.listed, self.name)]
+        further = {at: layer for at, (layer, _) in self.further.items()}
+        if any(pattern.endswith(SUFFIX) for pattern in patterns):
+            further |= {at: layer for at, (layer, _) in self._masses.items()}
+        if not further:
+            return [found.layers[at] for at in select(patterns, list(found.layers), found.listed, self.name)]
+        known = {**found.layers, **further}
+        ordered = sorted(known, key=lambda at: (known[at].order, at))
+        return [known[at] for at in select(patterns, ordered, [*found.listed, *further], self.name)]
 
     def _refuse_step(self, pattern: str) -> None:
         address = parse(pattern)
@@ -115,6 +125,11 @@ class TorchModel:
         }
         listed = tuple(at for at, tap in taps.items() if tap.address.side == "out" or at in known)
         return _Found(taps, layers, listed)
+
+    @cached_property
+    def _masses(self) -> dict[str, tuple[Layer, MassTap]]:
+        order = {tap.address.module: tap.order for tap in self._found.taps.values() if tap.address.side == "out"}
+        return find_masses(self, order)
 
     def _probe(self) -> dict[str, Tap]:
         limit = self.feed.max_positions or _PROBE_LENGTHS[1]
@@ -175,19 +190,24 @@ class TorchModel:
         batch_size: int = 32,
         long_items: LongItems = "window",
         also: Also | None = None,
+        only: Only | None = None,
     ) -> Captured:
         """Activations of items at layers; see `unitscope.models.base.Model.run`.
 
         A site is invalid if any of the layers asked for has no position for it. Raises UnknownLayerError for a layer
         of another model, and ModelError where an item lacks the grid of a layer.
         """
-        taps = [self._tap(layer.address) for layer in layers]
-        job = Pass(self, items, taps, resample, also or {})
+        taps = [self.tap(layer.address) for layer in layers]
+        job = Pass(self, items, taps, resample, also or {}, only or {})
         for batch in job.batches(batch_size, long_items):
             job.forward(batch)
         return job.captured()
 
-    def _tap(self, address: str) -> Tap:
+    def tap(self, address: str) -> Tap:
+        """How a layer is read. Raises UnknownLayerError for a layer of another model."""
+        further = self._masses if address.endswith(SUFFIX) else self.further
+        if address in further:
+            return further[address][1]
         try:
             return self._found.taps[address]
         except KeyError:

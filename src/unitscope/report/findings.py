@@ -13,15 +13,21 @@ import numpy as np
 from unitscope.atlas import Atlas, Row
 from unitscope.errors import StoreError, closest
 
+RUNGS = ("documents", "word types", "ambiguous words", "minimal pairs")
 KINDS = ("contextual", "lexical", "positional", "appearance")
 N_EXAMPLES = 4
+_SHOWN = (
+    "case when grid = 'item' then i.id when i.words is not null then i.words[c.position + 1] "
+    "else 'r' || (c.position // i.columns + 1) || 'c' || (c.position % i.columns + 1) || ' of ' || i.id end"
+)
+"""A clip's site in a list: the item, the word, or the cell of an image."""
 LEVELS = (0.1, 0.5, 0.9)
 
 
 def best_supported(
     atlas: Atlas, *, kind: str | None = None, layer: str | None = None, concept: str | None = None, top: int = 10
 ) -> list[Row]:
-    """Reported matches by what is left of them at worst, with the unit's `share_form` and `words`.
+    """Reported matches by what is left of them at worst, with the unit's `share_form`, `name` and `words`.
 
     The words are those it is highest at, or lowest where it falls on the concept.
 
@@ -47,21 +53,30 @@ def best_supported(
         [*parameters, atlas.layers, top],
     )
     examples = {
-        sign: _examples(atlas, [row for row in rows if row["sign"] == sign], table)
-        for sign, table in ((1, "clips"), (-1, "clips_low"))
+        sign: _examples(atlas, [row for row in rows if row["sign"] == sign], kind)
+        for sign, kind in ((1, "top"), (-1, "low"))
     }
-    return [{**row, "words": examples[row["sign"]].get((row["layer"], row["unit"]), [])} for row in rows]
+    names = {layer: atlas.names(layer) for layer in {row["layer"] for row in rows}}
+    return [
+        {
+            **row,
+            "name": names[row["layer"]].get(row["unit"], ""),
+            "words": examples[row["sign"]].get((row["layer"], row["unit"]), []),
+        }
+        for row in rows
+    ]
 
 
-def _examples(atlas: Atlas, rows: Sequence[Row], table: str) -> dict[tuple[str, int], list[str]]:
-    """The first different words of each unit's sites in a table of clips."""
+def _examples(atlas: Atlas, rows: Sequence[Row], kind: str) -> dict[tuple[str, int], list[str]]:
+    """The first different words of each unit's clips of a kind."""
     if not rows:
         return {}
     units = sorted({(row["layer"], row["unit"]) for row in rows})
     marks = ", ".join(["(?, ?)"] * len(units))
     clips = atlas.sql(
-        f"select layer, unit, word from {table} where (layer, unit) in (values {marks}) order by layer, unit, rank",
-        [value for unit in units for value in unit],
+        f"select layer, unit, {_SHOWN} as word from clips c join items i using (grid, item) "
+        f"where kind = ? and word is not null and (layer, unit) in (values {marks}) order by layer, unit, rank",
+        [kind, *(value for unit in units for value in unit)],
     )
     found: dict[tuple[str, int], list[str]] = {}
     for clip in clips:
@@ -200,13 +215,23 @@ def unit_view(atlas: Atlas, address: str) -> Row:
     tested: list[Any] = atlas.sql(
         "select slot, concept, sign, n, auroc, p from tests where layer = ? and unit = ? order by slot", [layer, unit]
     )
+    extra = {
+        name: atlas.sql(
+            f"select * exclude (layer, unit) from {name} where layer = ? and unit = ?{order}", [layer, unit]
+        )
+        for name, order in (("formulas", ""), ("ladder", f" order by slot, list_position({list(RUNGS)}, rung)"))
+        if atlas.has(name)
+    }
     return {
         "address": record.address,
         "role": described["role"],
         "grid": described["grid"],
+        "name": atlas.names(layer).get(unit, ""),
         **record.row,
         "matches": list(record.matches),
         "tests": tested,
         "clips": list(record.clips),
-        "clips_low": list(record.clips_low),
+        "writes": list(record.writes),
+        "attribution": record.attribution,
+        **extra,
     }

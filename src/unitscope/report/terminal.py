@@ -48,7 +48,7 @@ def findings_list(rows: Sequence[Row], *, kind: bool = False, words: Wording = T
     for row in rows:
         table.append(
             [
-                f"{clean(row['layer'])}:{row['unit']}",
+                f"{clean(row['layer'])}:{row['unit']}" + (f" {clean(row['name'])}" if row.get("name") else ""),
                 f"{direction(row['sign'])} {clean(row['concept'])}",
                 *([row["kind"]] if kind else []),
                 auroc(row, "no interval"),
@@ -136,6 +136,7 @@ def identity(atlas: Atlas) -> Text:
         )
         if grid["blocks_are_runs_inside_groups"]:
             text.append(permitted(grid["groups"], words))
+    text.append(_as_read(atlas))
     text.append(_left_out(atlas))
     text.append(_resampling(atlas, study["resample"], notes["resampling"]))
     smallest = atlas.summary["trained"]["all"]["smallest_q"]
@@ -149,6 +150,14 @@ def permitted(n_groups: int, words: Wording) -> str:
         f"Both halves hold {words.items} of the same {counted(n_groups, words.group, words.groups)}: what is found "
         f"holds for other {words.items} of these {words.groups}, and says nothing of other {words.groups}.\n"
     )
+
+
+def _as_read(atlas: Atlas) -> str:
+    """Which columns of a table were read as what, and what was no item."""
+    notes = atlas.manifest["notes"].get("corpus", {})
+    skipped = [f"{count(n)} {clean(what)}" for what, n in notes.get("skipped", {}).items()]
+    told = [f"{clean(note)}.\n" for note in notes.get("read", ())]
+    return "".join([*told, f"Passed over: {', '.join(skipped)}.\n" if skipped else ""])
 
 
 def _left_out(atlas: Atlas) -> str:

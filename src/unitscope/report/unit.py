@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
-from rich.cells import cell_len, set_cell_size
-from rich.console import Console, ConsoleOptions, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.text import Text
 
 from unitscope.atlas import Atlas, Row
-from unitscope.report import findings
+from unitscope.report import clips, findings, writes
+from unitscope.report.further import further
 from unitscope.report.listing import Column, Counts, Listing
 from unitscope.report.plain import chance, clean, count, direction, effect, number, share
 from unitscope.report.terminal import auroc, heading, legend
@@ -21,7 +20,7 @@ _NO_INTERVAL = "no interval: fewer than 10 effective groups"
 
 
 def unit(atlas: Atlas, address: str, *, top: int = 10) -> RenderableType:
-    """Everything about one unit; `top` highest words, and lowest where it falls on a concept."""
+    """Everything about one unit; `top` clips of its highest words, and of its lowest where it falls on a concept."""
     view = findings.unit_view(atlas, address)
     words = of_grid(view["grid"])
     parts: list[RenderableType] = [_head(view, words)]
@@ -30,6 +29,7 @@ def unit(atlas: Atlas, address: str, *, top: int = 10) -> RenderableType:
     reported = [row for row in view["matches"] if row["measure"] == "auroc"]
     parts.append(heading("Concepts"))
     parts += [concepts(reported, words), legend(words.legend)] if reported else [Text(_nothing(view))]
+    parts += further(view)
     others = [row for row in view["matches"] if row["measure"] != "auroc"]
     if others:
         first = clean(reported[0]["concept"])
@@ -37,16 +37,15 @@ def unit(atlas: Atlas, address: str, *, top: int = 10) -> RenderableType:
     covered = _cover(view, words)
     if covered:
         parts += [heading("How much of it these concepts cover"), Text(covered)]
-    if view["clips"]:
-        parts += [heading("Where it is highest"), Sites(view["clips"][:top])]
-    if any(row["sign"] < 0 for row in reported):
-        parts += [heading("Where it is lowest"), Sites(view["clips_low"][:top])]
-    return Group(*parts)
+    falls = any(row["sign"] < 0 for row in view["tests"][:1]) or any(row["sign"] < 0 for row in reported)
+    return Group(*parts, *clips.shown(view, falls=falls, top=top), *writes.shown(view, top=top))
 
 
 def _head(view: Row, words: Wording) -> Text:
     text = Text(clean(view["address"]), style="bold")
-    what = " · ".join(part for part in (clean(view["role"]), view["status"], view["kind"]) if part)
+    what = " · ".join(
+        part for part in (clean(view.get("name") or ""), clean(view["role"]), view["status"], view["kind"]) if part
+    )
     text.append(f" {what}\n", style="not bold")
     if view["status"] == "nan":
         text.append("It has values that are no finite numbers; nothing can be said of it.", style="not bold")
@@ -131,39 +130,3 @@ def _cover(view: Row, words: Wording) -> str:
         f"the first 1 to {len(known)} concepts chosen for it hold at "
         f"{counted}; none of them at {share(1 - known[-1])}."
     )
-
-
-@dataclass(frozen=True)
-class Sites:
-    """The unit's highest words in as much context as the line holds, the item's id behind where there is room."""
-
-    rows: Sequence[Row]
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
-        """One line a site."""
-        for row in self.rows:
-            yield site(row, options.max_width)
-
-
-def site(row: Row, width: int) -> Text:
-    """One of the unit's highest words in its context, in at most `width` cells where the word itself fits."""
-    word, item = f"«{clean(row['word'])}»", f"  ({clean(row['item'])})"
-    text = Text(f"{number(row['value']):>8}  ")
-    room = max(0, width - text.cell_len - cell_len(word))
-    before, after = clean(row["before"]), clean(row["after"])
-    left = _last(before, max(room // 2, room - cell_len(after)))
-    right = _first(after, room - cell_len(left))
-    text.append(left)
-    text.append(word, style="bold reverse")
-    text.append(right)
-    if text.cell_len + cell_len(item) <= width:
-        text.append(item, style="dim")
-    return text
-
-
-def _first(text: str, room: int) -> str:
-    return text if cell_len(text) <= room else f"{set_cell_size(text, room - 1)}…" if room > 0 else ""
-
-
-def _last(text: str, room: int) -> str:
-    return _first(text[::-1], room)[::-1]

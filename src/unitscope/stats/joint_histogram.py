@@ -7,14 +7,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from unitscope.stats import kernels
+from unitscope.arrays import Keys
 from unitscope.stats.overlap import Quantiles
 from unitscope.stats.view import View
 
 
 @dataclass(frozen=True)
 class JointCounts:
-    """Sites in each activation bin: with the concept [U, C, bins], in all [U, bins]; concept sizes [C]; all sites."""
+    """Sites in each activation bin: with the concept [U, C, bins], in all [U, bins]; concept sizes [C] (or [U, 1]);
+    all sites.
+    """
 
     inside: NDArray[np.int64]
     bins: NDArray[np.int64]
@@ -37,16 +39,15 @@ class JointHistogram:
 
     n_bins: int = 8
 
+    def edges(self, view: View) -> Keys:
+        """Keys [U, n_bins - 1] at equal shares of the sites."""
+        return view.ask(Quantiles(tuple(i / self.n_bins for i in range(1, self.n_bins))))
+
     def compute(self, view: View) -> JointCounts:
-        """Exact counts from sorted columns."""
-        shares = tuple(i / self.n_bins for i in range(1, self.n_bins))
-        edges = view.ask(Quantiles(shares))
-        columns = view.columns
-        above = kernels.count_above(view.sorted_columns, columns.indptr, edges).astype(np.int64)
-        row = kernels.count_row_above(view.rising, edges).astype(np.int64)
-        return JointCounts(
-            _bins(above, columns.counts[None, :]), _bins(row, np.array(view.n_sites)), columns.counts, view.n_sites
-        )
+        """Exact counts."""
+        above, row = view.above(self)
+        bins = _bins(row, np.array(view.n_sites))
+        return JointCounts(_bins(above, np.atleast_2d(view.sizes)), bins, view.sizes, view.n_sites)
 
 
 def _bins(above: NDArray[np.int64], total: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unitscope.arrays import Keys
-from unitscope.stats import kernels
 from unitscope.stats.view import View
 
 Tail = Literal["upper", "lower"]
@@ -31,12 +30,12 @@ class Quantiles:
         """Look up the sorted keys; exact."""
         if not view.n_sites:
             return np.zeros((view.n_units, len(self.shares)), np.uint16)
-        return view.rising[:, [_index(share, view.n_sites) for share in self.shares]]
+        return view.sorted_at([_index(share, view.n_sites) for share in self.shares])
 
 
 @dataclass(frozen=True)
 class Overlaps:
-    """Counts of sites: unit on and concept present [U, C], unit on [U], concept present [C], all.
+    """Counts of sites: unit on and concept present [U, C], unit on [U], concept present [C] (or [U, 1]), all.
 
     `threshold` [U] is the unit's own value t; on means a > t (upper tail) or a < t (lower), strictly.
     """
@@ -65,20 +64,25 @@ class Overlap:
     share: float = 0.01
     tail: Tail = "upper"
 
-    def compute(self, view: View) -> Overlaps:
-        """Exact counts from sorted columns."""
-        columns = view.columns
+    def _threshold(self, view: View) -> Keys:
+        """Keys of t, [U, 1]."""
         if self.tail == "upper":
-            keys = view.ask(Quantiles((1 - self.share,)))
-            edges = keys
-        else:
-            # The share-quantile counted from above; a < t is the complement of a > t - one key.
-            index = view.n_sites - 1 - _index(1 - self.share, view.n_sites)
-            keys = view.rising[:, [index]] if view.n_sites else np.zeros((view.n_units, 1), np.uint16)
-            edges = np.maximum(keys, 1) - np.uint16(1)
-        both = kernels.count_above(view.sorted_columns, columns.indptr, edges)[:, :, 0].astype(np.int64)
-        on = kernels.count_row_above(view.rising, edges)[:, 0].astype(np.int64)
+            return view.ask(Quantiles((1 - self.share,)))
+        # The share-quantile counted from above.
+        if not view.n_sites:
+            return np.zeros((view.n_units, 1), np.uint16)
+        return view.sorted_at([view.n_sites - 1 - _index(1 - self.share, view.n_sites)])
+
+    def edges(self, view: View) -> Keys:
+        """Keys [U, 1] above which a site is on (upper tail) or not on: a < t is the complement of a > t - one key."""
+        keys = self._threshold(view)
+        return keys if self.tail == "upper" else np.maximum(keys, 1) - np.uint16(1)
+
+    def compute(self, view: View) -> Overlaps:
+        """Exact counts."""
+        above, row = view.above(self)
+        both, on = above[:, :, 0], row[:, 0]
         if self.tail == "lower":
-            both, on = columns.counts - both, view.n_sites - on
-        threshold = view.value_of[keys[:, 0]].astype(np.float64) * view.scale
-        return Overlaps(both, on, columns.counts, view.n_sites, threshold)
+            both, on = view.sizes - both, view.n_sites - on
+        threshold = view.value_of[self._threshold(view)[:, 0]].astype(np.float64) * view.scale
+        return Overlaps(both, on, view.sizes, view.n_sites, threshold)

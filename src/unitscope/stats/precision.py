@@ -12,7 +12,7 @@ from unitscope.stats.view import View
 
 @dataclass(frozen=True)
 class AveragePrecisions:
-    """Average precision [U, C] of falling and rising rankings, and prevalence [C]."""
+    """Average precision [U, C] of falling and rising rankings, and prevalence [C] (or [U, 1])."""
 
     upper: NDArray[np.float64]
     lower: NDArray[np.float64]
@@ -25,8 +25,8 @@ class Precision:
 
     def compute(self, view: View) -> AveragePrecisions:
         """Exact on the keys."""
-        columns = view.columns
+        sizes = np.where(view.sizes > 0, view.sizes, np.nan)
         # Rounding must not carry a perfect score beyond one.
-        found = np.minimum(view.swept[:2], 1.0)
-        prevalence = columns.counts / view.n_sites if view.n_sites else np.full(columns.n_concepts, np.nan)
-        return AveragePrecisions(found[0], found[1], prevalence)
+        upper, lower = np.minimum(view.walked.sums[:2] / sizes, 1.0)
+        prevalence = view.sizes / view.n_sites if view.n_sites else np.full(view.sizes.shape, np.nan)
+        return AveragePrecisions(upper, lower, prevalence)

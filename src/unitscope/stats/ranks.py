@@ -7,13 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from unitscope.stats import kernels
 from unitscope.stats.view import View
 
 
 @dataclass(frozen=True)
 class RankSum:
-    """Doubled rank sums [U, C] over each concept's sites, concept sizes [C], number of sites."""
+    """Doubled rank sums [U, C] over each concept's sites, concept sizes [C] (or [U, 1]), number of sites."""
 
     sums: NDArray[np.int64]
     concept: NDArray[np.int64]
@@ -34,9 +33,4 @@ class RankSums:
 
     def compute(self, view: View) -> RankSum:
         """Count ranks and add them up; exact whole numbers."""
-        columns = view.columns
-        if view.has_sorted_columns:
-            sums = view.swept[2].astype(np.int64)
-        else:
-            sums = kernels.sum_ranks(view.ranks, columns.indptr, columns.sites)
-        return RankSum(sums, columns.counts, view.n_sites)
+        return RankSum(view.rank_sums(), view.sizes, view.n_sites)

@@ -70,31 +70,55 @@ class Shifts:
         return np.asarray(fft.rfft(folded, axis=-1), np.complex64)
 
     def exact(
-        self, units: NDArray[np.complex64], concept: NDArray[np.complex64], signs: NDArray[np.int8]
+        self, units: NDArray[np.complex64], concepts: NDArray[np.complex64], signs: NDArray[np.int8]
     ) -> NDArray[np.float64]:
-        """One-sided p [U]: share of shifts whose statistic, times the sign [U], reaches the observed one."""
+        """One-sided p [P]: share of shifts whose statistic, times the sign [P], reaches the observed one.
+
+        `units` and `concepts` [P, windows, frequencies] are the spectra of each pair.
+        """
         if not self.length:
-            return np.ones(len(units))
-        series = fft.irfft((units * concept).sum(axis=1), n=self.length, axis=-1)
+            return np.ones(len(signs))
+        series = fft.irfft(_cross(units, concepts), n=self.length, axis=-1)
         return _share_reached(np.ascontiguousarray(series), signs)
 
     def normal(
-        self, units: NDArray[np.complex64], concept: NDArray[np.complex64], signs: NDArray[np.int8]
+        self, units: NDArray[np.complex64], concepts: NDArray[np.complex64], signs: NDArray[np.int8]
     ) -> NDArray[np.float64]:
-        """One-sided p [U] from the normal tail with the exact mean and variance over all shifts."""
+        """One-sided p [P] from the normal tail with the exact mean and variance over all shifts; see `exact`."""
         if not self.length:
-            return np.ones(len(units))
-        cross = (units * concept).sum(axis=1).astype(np.complex128)
-        cross[:, 0] = 0.0
-        doubled = np.full(cross.shape[1], 2.0)
-        doubled[0] = 1.0
-        if self.length % 2 == 0:
-            doubled[-1] = 1.0
-        observed = (cross.real * doubled).sum(axis=1) / self.length
-        variance = (np.abs(cross) ** 2 * doubled).sum(axis=1) / self.length**2
+            return np.ones(len(signs))
+        observed, variance = _parseval(_cross(units, concepts), self.length).T
         with np.errstate(divide="ignore", invalid="ignore"):
             z = np.where(variance > 0, observed / np.sqrt(variance), 0.0)
         return np.asarray(np.maximum(ndtr(-z * signs), self.smallest_p), np.float64)
+
+
+def _cross(units: NDArray[np.complex64], concepts: NDArray[np.complex64]) -> NDArray[np.complex64]:
+    """Cross spectra [P, frequencies], added over windows."""
+    if units.shape[1] == 1:
+        return units[:, 0] * concepts[:, 0]
+    return np.asarray((units * concepts).sum(axis=1), np.complex64)
+
+
+@kernel
+def _parseval(cross: NDArray[np.complex64], length: int) -> NDArray[np.float64]:
+    """Observed statistic and variance over shifts, [P, 2], from one-sided spectra of an even or odd length."""
+    n_pairs, n = cross.shape
+    found = np.empty((n_pairs, 2))
+    for p in range(n_pairs):
+        row = cross[p]
+        total, square = 0.0, 0.0
+        for k in range(1, n):
+            real, imaginary = float(row[k].real), float(row[k].imag)
+            total += real
+            square += real * real + imaginary * imaginary
+        total, square = 2 * total, 2 * square
+        if length % 2 == 0 and n > 1:
+            real, imaginary = float(row[n - 1].real), float(row[n - 1].imag)
+            total -= real
+            square -= real * real + imaginary * imaginary
+        found[p, 0], found[p, 1] = total / length, square / (float(length) * length)
+    return found
 
 
 @kernel

@@ -17,159 +17,228 @@ from numpy.typing import NDArray
 from scipy.special import ndtr, stdtr
 
 from unitscope.arrays import Keys, kernel
-from unitscope.stats import kernels
+from unitscope.stats import sorting
+from unitscope.stats.view import Columns
 
 MIN_SITES = 20
 NOTHING = 1e-9  # of an effect in [0, 1]: below this, rounding
 
+_u = np.uint64
+
 
 @dataclass(frozen=True)
 class Strata:
-    """The informative strata of one concept: member sites [M] with stratum, block (both dense) and label [M]."""
+    """Stratum of each site (dense) [S], where each begins in an order by stratum, and each site's block (dense)."""
 
-    sites: NDArray[np.int32]
-    stratum: NDArray[np.int32]
+    of_site: NDArray[np.int32]
+    starts: NDArray[np.int64]
     block: NDArray[np.int32]
-    mask: NDArray[np.bool_]
-
-    @property
-    def enough(self) -> bool:
-        """Whether both labels have at least 20 member sites."""
-        inside = int(self.mask.sum())
-        return min(inside, len(self.mask) - inside) >= MIN_SITES
 
     @classmethod
-    def of(cls, mask: NDArray[np.bool_], stratum: NDArray[np.int32], block: NDArray[np.int32]) -> Strata:
-        """Keep the strata in which the concept holds at some sites and not at others. All arguments [S]."""
-        n = int(stratum.max(initial=-1)) + 1
-        size = np.bincount(stratum, minlength=n)
-        inside = np.bincount(stratum[mask], minlength=n)
-        informative = (inside > 0) & (inside < size)
-        sites = np.flatnonzero(informative[stratum]).astype(np.int32)
-        dense = np.cumsum(informative) - 1
-        present = np.bincount(block[sites], minlength=1) > 0
-        blocks = (np.cumsum(present) - 1)[block[sites]]
-        return cls(sites, dense[stratum[sites]].astype(np.int32), blocks.astype(np.int32), mask[sites])
+    def of(cls, stratum: NDArray[np.integer], block: NDArray[np.int32]) -> Strata:
+        """From any labels [S] and dense blocks [S]."""
+        dense = np.unique(stratum, return_inverse=True)[1].reshape(-1).astype(np.int32)
+        starts = np.concatenate([[0], np.cumsum(np.bincount(dense))]).astype(np.int64)
+        return cls(dense, starts, np.asarray(block, np.int32))
 
 
 @dataclass(frozen=True)
 class Within:
-    """Effect in [0, 1] and two-null one-sided p for a positive direction, each [U]; NaN and 1 if too few sites."""
+    """Effect in [0, 1] and two-null one-sided p for a positive direction, each [P]; NaN and 1 if too few sites.
+
+    `error` is the effect's over blocks, `n_effective` how many equal blocks carry the concept, `n` its sites in strata
+    that hold both labels.
+    """
 
     effect: NDArray[np.float64]
     p_upper: NDArray[np.float64]
     p_lower: NDArray[np.float64]
+    error: NDArray[np.float64]
+    n_effective: NDArray[np.float64]
+    n: NDArray[np.float64]
 
 
 @kernel
-def _walk(
+def _tally(
     keys: Keys,
-    order: NDArray[np.int32],
-    mask: NDArray[np.bool_],
+    run: NDArray[np.uint32],
+    held: NDArray[np.uint8],
+    cut: NDArray[np.uint8],
+    code: int,
+    block: NDArray[np.int32],
+    placement: NDArray[np.float64],
+    influence: NDArray[np.float64],
+    carried: NDArray[np.float64],
+) -> tuple[float, float, float, float, float]:
+    """One stratum, its sites by falling key: weight, area, the area's variance under permutation, sites in and out.
+
+    Only sites with this `code` in `cut` count. Adds to the influence of blocks (times the weight) and to how many
+    sites with the concept they carry. A weight of 0 says that one label is missing.
+    """
+    n_inside, n_outside = 0.0, 0.0
+    for i in range(run.shape[0]):
+        site = _u(run[i])
+        if cut[site] == code:
+            n_inside += held[site]
+            n_outside += 1 - held[site]
+    if n_inside == 0.0 or n_outside == 0.0:
+        return 0.0, 0.0, 0.0, 0.0, 0.0
+    area, ties, seen_inside, seen_outside, at = 0.0, 0.0, 0.0, 0.0, 0
+    while at < run.shape[0]:
+        key = keys[_u(run[at])]
+        end, inside, outside = at, 0.0, 0.0
+        while end < run.shape[0] and keys[_u(run[end])] == key:
+            site = _u(run[end])
+            if cut[site] == code:
+                inside += held[site]
+                outside += 1 - held[site]
+            end += 1
+        beaten = (n_outside - seen_outside - 0.5 * outside) / n_outside
+        beating = (seen_inside + 0.5 * inside) / n_inside
+        for i in range(at, end):
+            placement[i] = beaten if held[_u(run[i])] else beating
+        area += inside * beaten
+        size = inside + outside
+        ties += size * size * size - size
+        seen_inside += inside
+        seen_outside += outside
+        at = end
+    area /= n_inside
+    n = n_inside + n_outside
+    weight = n_inside * n_outside / n
+    for i in range(run.shape[0]):
+        site = _u(run[i])
+        if cut[site] == code:
+            b = _u(block[site])
+            influence[b] += weight / (n_inside if held[site] else n_outside) * (placement[i] - area)
+            carried[b] += held[site]
+    spread = (n + 1 - ties / (n * (n - 1))) / (12 * n_inside * n_outside)
+    return weight, area, spread, n_inside, n_outside
+
+
+@kernel
+def _within(
+    keys: Keys,
+    order: sorting.Order,
+    starts: NDArray[np.int64],
     stratum: NDArray[np.int32],
     block: NDArray[np.int32],
-    code: NDArray[np.uint8],
-    n_codes: int,
+    n_blocks: int,
+    indptr: NDArray[np.int64],
+    sites: NDArray[np.int32],
+    units: NDArray[np.int64],
+    concepts: NDArray[np.int64],
+    better: NDArray[np.int64],
 ) -> NDArray[np.float64]:
-    """Of each unit: effect, its variance under permutation, its error over blocks, effective blocks, sites [U, 6].
+    """Of each pair: effect, its variance under permutation, its error over blocks, effective blocks, sites [P, 6].
 
-    The last two columns count the sites with and without the concept in strata that hold both. `code` [U, M] cuts each
-    unit's strata further.
+    The last two columns count the sites with and without the concept in strata that hold both. Where `better` [P] is
+    a concept, strata are cut by it.
     """
-    n_units, n_sites = keys.shape
-    n_strata, n_blocks = (stratum.max() + 1) * n_codes, block.max() + 1
-    found = np.zeros((n_units, 6))
-    counts, seen, tied = np.empty((n_strata, 2)), np.empty((n_strata, 2)), np.zeros((n_strata, 2))
-    weight, area, ties = np.empty(n_strata), np.empty(n_strata), np.empty(n_strata)
-    influence, carried = np.empty(n_blocks), np.empty(n_blocks)
-    for u in range(n_units):
-        counts[:], seen[:] = 0.0, 0.0
-        area[:], ties[:] = 0.0, 0.0
-        influence[:], carried[:] = 0.0, 0.0
-        for s in range(n_sites):
-            counts[stratum[s] * n_codes + code[u, s], 0 if mask[s] else 1] += 1
-        total = 0.0
-        for g in range(n_strata):
-            inside, outside = counts[g, 0], counts[g, 1]
-            weight[g] = inside * outside / (inside + outside) if inside * outside > 0 else 0.0
-            total += weight[g]
-        if total == 0.0:
-            found[u, 0] = np.nan
-            continue
-        for g in range(n_strata):
-            weight[g] /= total
-        at = 0
-        while at < n_sites:
-            key = keys[u, order[u, at]]
-            end = at
-            while end < n_sites and keys[u, order[u, end]] == key:
-                site = order[u, end]
-                tied[stratum[site] * n_codes + code[u, site], 0 if mask[site] else 1] += 1
-                end += 1
-            for i in range(at, end):
-                site = order[u, i]
-                g = stratum[site] * n_codes + code[u, site]
-                if weight[g] == 0.0:
+    n_pairs, n_sites, n_strata = units.shape[0], keys.shape[1], starts.shape[0] - 1
+    found = np.zeros((n_pairs, 6))
+    held, cut = np.zeros(n_sites, np.uint8), np.zeros(n_sites, np.uint8)
+    inside, touched = np.zeros(n_strata, np.int64), np.empty(n_strata, np.int64)
+    influence, carried, member = np.empty(n_blocks), np.empty(n_blocks), np.empty(n_blocks, np.uint8)
+    placement = np.empty(n_sites)
+    for p in range(n_pairs):
+        row, mine = keys[units[p]], order[units[p]]
+        first, last = indptr[concepts[p]], indptr[concepts[p] + 1]
+        n_touched = 0
+        for i in range(first, last):
+            site = _u(sites[i])
+            held[site] = 1
+            g = _u(stratum[site])
+            if inside[g] == 0:
+                touched[n_touched] = g
+                n_touched += 1
+            inside[g] += 1
+        n_codes = 1
+        if better[p] >= 0:
+            n_codes = 2
+            for i in range(indptr[better[p]], indptr[better[p] + 1]):
+                cut[_u(sites[i])] = 1
+        n_in, n_out = 0, 0
+        for t in range(n_touched):
+            size = starts[touched[t] + 1] - starts[touched[t]]
+            if inside[touched[t]] < size:
+                n_in += inside[touched[t]]
+                n_out += size - inside[touched[t]]
+        found[p, 0], found[p, 4], found[p, 5] = np.nan, n_in, n_out
+        if min(n_in, n_out) >= MIN_SITES:
+            influence[:], carried[:], member[:] = 0.0, 0.0, 0
+            total, effect, variance = 0.0, 0.0, 0.0
+            found[p, 4], found[p, 5] = 0.0, 0.0
+            for t in range(n_touched):
+                g = touched[t]
+                if inside[g] == starts[g + 1] - starts[g]:
                     continue
-                if mask[site]:
-                    placement = (counts[g, 1] - seen[g, 1] - 0.5 * tied[g, 1]) / counts[g, 1]
-                    area[g] += placement / counts[g, 0]
-                    influence[block[site]] += weight[g] / counts[g, 0] * placement
-                    carried[block[site]] += 1
-                else:
-                    placement = (seen[g, 0] + 0.5 * tied[g, 0]) / counts[g, 0]
-                    influence[block[site]] += weight[g] / counts[g, 1] * placement
-            for i in range(at, end):
-                site = order[u, i]
-                g = stratum[site] * n_codes + code[u, site]
-                size = tied[g, 0] + tied[g, 1]
-                if size > 0:
-                    ties[g] += size * size * size - size
-                    seen[g, 0] += tied[g, 0]
-                    seen[g, 1] += tied[g, 1]
-                    tied[g, 0], tied[g, 1] = 0.0, 0.0
-            at = end
-        for g in range(n_strata):
-            if weight[g] > 0.0:
-                n = counts[g, 0] + counts[g, 1]
-                found[u, 0] += weight[g] * area[g]
-                spread = (n + 1 - ties[g] / (n * (n - 1))) / (12 * counts[g, 0] * counts[g, 1])
-                found[u, 1] += weight[g] * weight[g] * spread
-                found[u, 4] += counts[g, 0]
-                found[u, 5] += counts[g, 1]
-        for s in range(n_sites):
-            g = stratum[s] * n_codes + code[u, s]
-            if weight[g] > 0.0:
-                influence[block[s]] -= weight[g] / counts[g, 0 if mask[s] else 1] * area[g]
-        squares, square_counts = 0.0, 0.0
-        for b in range(n_blocks):
-            squares += influence[b] * influence[b]
-            square_counts += carried[b] * carried[b]
-        found[u, 2] = np.sqrt(squares * n_blocks / max(n_blocks - 1, 1))
-        found[u, 3] = found[u, 4] * found[u, 4] / square_counts
+                run = mine[starts[g] : starts[g + 1]]
+                for i in range(run.shape[0]):
+                    member[_u(block[_u(run[i])])] = 1
+                for code in range(n_codes):
+                    weight, area, spread, here, others = _tally(
+                        row, run, held, cut, code, block, placement, influence, carried
+                    )
+                    total += weight
+                    effect += weight * area
+                    variance += weight * weight * spread
+                    found[p, 4] += here
+                    found[p, 5] += others
+            if total > 0.0:
+                squares, square_counts, n_present = 0.0, 0.0, 0
+                for b in range(n_blocks):
+                    squares += influence[b] * influence[b]
+                    square_counts += carried[b] * carried[b]
+                    n_present += member[b]
+                found[p, 0], found[p, 1] = effect / total, variance / (total * total)
+                found[p, 2] = np.sqrt(squares * n_present / max(n_present - 1, 1)) / total
+                found[p, 3] = found[p, 4] * found[p, 4] / square_counts
+        for i in range(first, last):
+            held[_u(sites[i])] = 0
+            inside[_u(stratum[_u(sites[i])])] = 0
+        if better[p] >= 0:
+            for i in range(indptr[better[p]], indptr[better[p] + 1]):
+                cut[_u(sites[i])] = 0
     return found
 
 
-def within(keys: Keys, strata: Strata, code: NDArray[np.uint8] | None = None, n_codes: int = 1) -> Within:
-    """Within-stratum effect of units for one concept. `keys` [U, M] at the strata's member sites.
+def within(
+    keys: Keys,
+    order: sorting.Order,
+    strata: Strata,
+    columns: Columns,
+    units: NDArray[np.intp],
+    concepts: NDArray[np.intp],
+    better: NDArray[np.intp] | None = None,
+) -> Within:
+    """Within-stratum effects of pairs: unit `units[p]` of keys [U, S], concept `concepts[p]` of the columns.
 
-    `code` [U, M], below `n_codes`, cuts each unit's strata further: by which of the unit's other concepts hold there.
+    `order` [U, S] are the units' orders (see `sorting.falling`). Where `better[p]` is a concept (not -1), strata are
+    cut further by whether it holds.
     """
-    n_units = keys.shape[0]
-    if not strata.enough:
-        nothing = np.full(n_units, np.nan)
-        return Within(nothing, np.ones(n_units), np.ones(n_units))
-    if code is None:
-        code = np.zeros(keys.shape, np.uint8)
-    order = kernels.descending(keys, np.sort(keys, axis=1))
-    found = _walk(keys, order, strata.mask, strata.stratum, strata.block, code, n_codes)
+    n_blocks = int(strata.block.max(initial=-1)) + 1
+    found = _within(
+        keys,
+        sorting.grouped(order, strata.of_site, strata.starts),
+        strata.starts,
+        strata.of_site,
+        strata.block,
+        n_blocks,
+        columns.indptr,
+        columns.sites,
+        units.astype(np.int64),
+        concepts.astype(np.int64),
+        np.full(len(units), -1, np.int64) if better is None else better.astype(np.int64),
+    )
     effect = np.clip(found[:, 0], 0.0, 1.0)  # a sum of weights may exceed one by rounding
     enough = (np.minimum(found[:, 4], found[:, 5]) >= MIN_SITES) & ~np.isnan(effect)
     gap = np.where(enough, effect - 0.5, 0.0)
     z = np.where(found[:, 1] > 0, gap / np.sqrt(np.where(found[:, 1] > 0, found[:, 1], 1.0)), 0.0)
     n_effective = np.maximum(found[:, 3], 1.0)
     p = [np.maximum(ndtr(-sign * z), robust_p(sign * gap, found[:, 2], n_effective)) for sign in (1, -1)]
-    return Within(np.where(enough, effect, np.nan), *(np.where(enough, each, 1.0) for each in p))
+    upper, lower = (np.where(enough, each, 1.0) for each in p)
+    return Within(np.where(enough, effect, np.nan), upper, lower, found[:, 2], found[:, 3], found[:, 4])
 
 
 def robust_p(

@@ -12,7 +12,7 @@ from unitscope.stats.view import View
 
 @dataclass(frozen=True)
 class ConceptSum:
-    """Sums of values [U, C] over each concept's sites, concept sizes [C], number of sites."""
+    """Sums of values [U, C] over each concept's sites, concept sizes [C] (or [U, 1]), number of sites."""
 
     sums: NDArray[np.float64]
     concept: NDArray[np.int64]
@@ -39,6 +39,6 @@ class ConceptSums:
     """Ask for the sum of every unit over every concept."""
 
     def compute(self, view: View) -> ConceptSum:
-        """Add decoded values in float64, in rising order of value."""
-        sums = view.swept[3]
-        return ConceptSum(sums * view.scale.astype(np.float64)[:, None], view.columns.counts, view.n_sites)
+        """Add decoded values in float64, in falling order of value."""
+        sums = view.walked.sums[3] * view.scale.astype(np.float64)[:, None]
+        return ConceptSum(sums, view.sizes, view.n_sites)

@@ -6,16 +6,18 @@ statistics it needs as *requests*, frozen dataclasses compared by value. A reque
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, Protocol, TypeVar, cast, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from unitscope.arrays import Keys, key_table
 from unitscope.errors import MeasureError
-from unitscope.stats import kernels
+from unitscope.stats import kernels, sorting
+from unitscope.stats.walks import Combinations, Walked, walk_all, walk_own
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -25,6 +27,14 @@ class Request(Protocol[T_co]):
 
     def compute(self, view: View) -> T_co:
         """Compute the statistic for all units of the view."""
+
+
+@runtime_checkable
+class Edged(Protocol):
+    """A request that counts sites beyond edges on the units' scales."""
+
+    def edges(self, view: View) -> Keys:
+        """Keys [U, E]; sites with a greater key are counted."""
 
 
 @dataclass(frozen=True)
@@ -45,14 +55,14 @@ class Columns:
         """Sites of each concept, [C]."""
         return cast("NDArray[np.int64]", np.diff(self.indptr))
 
+    @cached_property
+    def combinations(self) -> Combinations:
+        """Which concepts hold together at each site."""
+        return Combinations.of(self.indptr, self.sites, self.n_sites)
+
     def of(self, concept: int) -> NDArray[np.int32]:
         """Sites of one concept."""
         return self.sites[self.indptr[concept] : self.indptr[concept + 1]]
-
-    def only(self, concept: int) -> Columns:
-        """These columns with one concept left."""
-        sites = self.of(concept)
-        return Columns(np.array([0, len(sites)], np.int64), sites, self.n_sites)
 
     def at(self, keep: NDArray[np.bool_]) -> Columns:
         """Restrict to the sites where `keep` [S] holds, renumbered."""
@@ -79,6 +89,20 @@ class Columns:
         return cls(indptr, np.nonzero(masks.T)[1].astype(np.int32), masks.shape[0])
 
 
+@dataclass(frozen=True)
+class Part:
+    """Some of the sites: which ones [n], ascending, and each site's new number or -1, [S]."""
+
+    sites: NDArray[np.uint32]
+    number: NDArray[np.int32]
+
+    @classmethod
+    def of(cls, keep: NDArray[np.bool_]) -> Part:
+        """The sites where `keep` [S] holds."""
+        number = np.where(keep, np.cumsum(keep, dtype=np.int32) - 1, -1).astype(np.int32)
+        return cls(np.flatnonzero(keep).astype(np.uint32), number)
+
+
 class View:
     """Keys [U, S] of some units over some sites, with concepts as sparse columns over the same sites.
 
@@ -86,7 +110,13 @@ class View:
     and concepts are over different numbers of sites.
     """
 
-    def __init__(self, keys: Keys, columns: Columns, scale: NDArray[np.float32] | None = None) -> None:
+    def __init__(
+        self,
+        keys: Keys,
+        columns: Columns,
+        scale: NDArray[np.float32] | None = None,
+        order: sorting.Order | None = None,
+    ) -> None:
         # Compiled loops do not check bounds.
         if keys.shape[1] != columns.n_sites:
             raise MeasureError(
@@ -96,6 +126,9 @@ class View:
         self.columns = columns
         self.scale = np.ones(keys.shape[0], np.float32) if scale is None else scale
         self._known: dict[Any, Any] = {}
+        self._edged: dict[Edged, slice] = {}
+        if order is not None:
+            self.__dict__["order"] = order
 
     @property
     def n_units(self) -> int:
@@ -107,36 +140,62 @@ class View:
         """Number of sites."""
         return int(self.keys.shape[1])
 
+    @property
+    def sizes(self) -> NDArray[np.int64]:
+        """Sites of each concept, [C], or [U, 1] where each unit has one concept of its own."""
+        return self.columns.counts
+
     def ask(self, request: Request[T_co]) -> T_co:
         """Answer a request, computed at most once."""
         if request not in self._known:
             self._known[request] = request.compute(self)
         return cast("T_co", self._known[request])
 
-    def pair(self, units: NDArray[np.intp], concept: int) -> View:
-        """The same sites with some units and one concept; sorted rows are taken over."""
-        part = View(self.keys[units], self.columns.only(concept), self.scale[units])
-        part.__dict__["rising"] = self.rising[units]
-        part.__dict__["value_of"] = self.value_of
-        part._known = {
-            request: value.take_units(units) for request, value in self._known.items() if hasattr(value, "take_units")
-        }
-        return part
+    def expect(self, requests: Sequence[Request[Any]]) -> None:
+        """Say what will be asked for, so that one walk down the sites answers it all."""
+        n_edges = sum(at.stop - at.start for at in self._edged.values())
+        for request in requests:
+            if isinstance(request, Edged) and request not in self._edged:
+                width = request.edges(self).shape[1]
+                self._edged[request] = slice(n_edges, n_edges + width)
+                n_edges += width
+                self.__dict__.pop("walked", None)
+
+    def part(self, part: Part, columns: Columns) -> View:
+        """The units over some of the sites, with `columns` over those; the order is taken over."""
+        order = sorting.part(self.order, part.number, len(part.sites))
+        return View(kernels.gather(self.keys, part.sites), columns, self.scale, order)
+
+    def of(self, units: NDArray[np.intp]) -> View:
+        """Some units over the same sites; the order is taken over."""
+        return View(self.keys[units], self.columns, self.scale[units], self.order[units])
+
+    def own(self, units: NDArray[np.intp], concepts: NDArray[np.intp]) -> OwnView:
+        """Some units over the same sites, each with one concept of its own; shapes [U, C] become [U, 1]."""
+        view = OwnView(self.keys[units], self.columns, self.scale[units], self.order[units])
+        view.concepts = concepts
+        view.__dict__["value_of"] = self.value_of
+        return view
+
+    @cached_property
+    def order(self) -> sorting.Order:
+        """Sites by falling value, equal ones by site, [U, S]."""
+        return sorting.falling(self.keys)
 
     @cached_property
     def rising(self) -> Keys:
         """Each unit's keys sorted, [U, S]."""
-        return np.sort(self.keys, axis=1)
+        return sorting.rising(self.keys, self.order)
 
     @cached_property
     def ranks(self) -> NDArray[np.int32]:
         """Doubled midranks [U, S]."""
-        return kernels.double_ranks(self.keys, self.rising)
+        return sorting.double_ranks(self.keys, self.order)
 
-    @cached_property
-    def order(self) -> NDArray[np.int32]:
-        """Sites by falling value, [U, S]."""
-        return kernels.descending(self.keys, self.rising)
+    def sorted_at(self, places: Sequence[int]) -> Keys:
+        """Keys at places (from 0) of the rising order, [U, len(places)]."""
+        at = np.array([self.n_sites - 1 - place for place in places], np.intp)
+        return np.take_along_axis(self.keys, self.order[:, at].astype(np.intp), axis=1)
 
     @cached_property
     def value_of(self) -> NDArray[np.float32]:
@@ -144,20 +203,42 @@ class View:
         return key_table()
 
     @cached_property
-    def swept(self) -> NDArray[np.float64]:
-        """Average precisions, rank sums and value sums of all concepts, [4, U, C]: see `kernels.sweep`."""
-        return kernels.sweep(self.rising, self.sorted_columns, self.columns.indptr, self.value_of)
+    def walked(self) -> Walked:
+        """Sums by concept and counts beyond all edges that are expected: see `walks`."""
+        parts = [request.edges(self) for request in self._edged]
+        return self._walk(np.concatenate([*parts, np.zeros((self.n_units, 0), np.uint16)], axis=1))
+
+    def _walk(self, edges: Keys) -> Walked:
+        columns = self.columns
+        return walk_all(self.keys, self.order, columns.combinations, columns.counts, edges, self.value_of)
+
+    def rank_sums(self) -> NDArray[np.int64]:
+        """Sum of doubled midranks over each concept's sites, [U, C]; cheaper than a walk where none is due."""
+        if self._edged or "walked" in self.__dict__:
+            return np.asarray(self.walked.sums[2], np.int64)
+        return kernels.sum_ranks(self.ranks, self.columns.indptr, self.columns.sites)
+
+    def above(self, request: Edged) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Sites beyond a request's edges: of each concept [U, C, E], and of all [U, E]."""
+        self.expect([cast("Request[Any]", request)])
+        walked, at = self.walked, self._edged[request]
+        return walked.above[:, :, at].astype(np.int64), walked.row_above[:, at].astype(np.int64)
+
+
+class OwnView(View):
+    """A view in which each unit is compared with one concept of its own, `concepts` [U]."""
+
+    concepts: NDArray[np.intp]
+
+    def rank_sums(self) -> NDArray[np.int64]:
+        """Sum of doubled midranks over each unit's concept, [U, 1]."""
+        return np.asarray(self.walked.sums[2], np.int64)
 
     @property
-    def has_sorted_columns(self) -> bool:
-        """Whether sorted columns are there already, so that a sweep costs less than ranking."""
-        return "sorted_columns" in self.__dict__
+    def sizes(self) -> NDArray[np.int64]:
+        """Sites of each unit's concept, [U, 1]."""
+        return self.columns.counts[self.concepts][:, None]
 
-    @cached_property
-    def sorted_columns(self) -> Keys:
-        """Keys at each concept's sites, rising within the concept, [U, nnz]."""
-        columns = kernels.gather(self.keys, self.columns.sites)
-        indptr = self.columns.indptr
-        for start, end in zip(indptr[:-1].tolist(), indptr[1:].tolist(), strict=True):
-            columns[:, start:end].sort(axis=1)
-        return columns
+    def _walk(self, edges: Keys) -> Walked:
+        columns = self.columns
+        return walk_own(self.keys, self.order, columns.indptr, columns.sites, self.concepts, edges, self.value_of)

@@ -5,29 +5,34 @@ Everything here is a deterministic function of the blocks, so the bytes are the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from unitscope.atlas import write_table
+from unitscope.atlas import IMAGES, write_arrow, write_table
 from unitscope.measures.base import Measure
 from unitscope.stats.passport import PARTS
 from unitscope.store import ArrayFile, read_arrays, write_arrays
-from unitscope.study.clips import clips
+from unitscope.study.bases import write_names
+from unitscope.study.clips import clip_table, item_table
+from unitscope.study.density import density_table
+from unitscope.study.formulas import formula_table, with_q
 from unitscope.study.frame import Frame
+from unitscope.study.ladder import ladder_table
+from unitscope.study.minimal_pairs import PairResults
 from unitscope.study.plan import N_CANDIDATES, Slice, Study
 from unitscope.study.prepare import Prepared
 from unitscope.study.unitpass import N_REPORTED, STATUS
-from unitscope.study.verdicts import Evidence, conclude, write_manifest
+from unitscope.study.verdicts import Evidence, conclude, table_name, write_manifest
 
 Arrays = dict[str, NDArray[Any]]
 Table = dict[str, Any]
 
 
-def gather_blocks(paths: Sequence[tuple[Slice, Path]], skip: str = "score.") -> Arrays:
+def gather_blocks(paths: Sequence[tuple[Slice, Path]], skip: tuple[str, ...] = ("score.", "clip.")) -> Arrays:
     """All units of a variant, by layer then unit: the blocks' arrays without those whose name starts with `skip`."""
     parts: list[Arrays] = []
     for part, path in sorted(paths, key=lambda each: (each[0].layer, each[0].start)):
@@ -40,6 +45,16 @@ def gather_blocks(paths: Sequence[tuple[Slice, Path]], skip: str = "score.") -> 
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
+def gather_clips(paths: Sequence[tuple[Slice, Path]]) -> Iterator[Arrays]:
+    """What clips need of each block, by layer then unit."""
+    for part, path in sorted(paths, key=lambda each: (each[0].layer, each[0].start)):
+        file = ArrayFile(path)
+        arrays = {name: file.read(name) for name in ("clip.sites", "clip.keys", "scale", "concept", "sign")}
+        arrays["layer"] = np.full(part.stop - part.start, part.layer, np.int32)
+        arrays["unit"] = np.arange(part.start, part.stop, dtype=np.int32)
+        yield arrays
+
+
 def write_atlas(
     study: Study,
     measures: Sequence[Measure],
@@ -48,6 +63,7 @@ def write_atlas(
     blocks: Mapping[str, Sequence[tuple[Slice, Path]]],
     notes: Mapping[str, Any],
     folder: Path,
+    pairs: PairResults | None = None,
 ) -> None:
     """Write all files of an atlas into a fresh folder."""
     evidence: dict[str, Evidence] = {}
@@ -55,14 +71,23 @@ def write_atlas(
         arrays = gather_blocks(blocks[variant])
         units, tests = unit_table(study, frames, arrays), test_table(study, frames, measures, arrays)
         evidence[variant] = Evidence(units, tests)
+        if study.formulas:
+            tables = [frames[layer.grid].table for layer in study.layers]
+            table = with_q(formula_table([layer.address for layer in study.layers], tables, arrays))
+            write_table(folder / f"{table_name(variant, 'formulas')}.parquet", table)
+        if study.ladder and variant == "trained":
+            write_table(folder / "ladder.parquet", ladder_table(tests, arrays, pairs, N_REPORTED))
         if variant == "trained":
-            usable = np.isin(units["status"], ("live", "dead"))
-            for end in ("clips", "clips_low"):
-                write_table(folder / f"{end}.parquet", clips(study, frames, prepared, arrays, usable, end))
+            clips, shown = clip_table(study, frames, gather_clips(blocks[variant]))
+            write_arrow(folder / "clips.parquet", clips)
+            write_arrow(folder / "items.parquet", item_table(prepared, shown, study.cells, folder / IMAGES))
+            varying = np.isin(units["status"], ("live", "dead"))
+            write_arrow(folder / "density.parquet", density_table(study, arrays, varying))
     smallest = min((u.shifts_b.smallest_p for frame in frames.values() for u in frame.universes), default=1.0)
     summary = conclude(study, measures, evidence, smallest, folder)
     write_table(folder / "concepts.parquet", concept_table(frames))
     _write_scores(study, measures, frames, blocks["trained"], folder)
+    write_names(study, folder)
     grids = {name: _grid_notes(frame) for name, frame in frames.items()}
     write_manifest(study, measures, grids, summary, notes, folder)
 

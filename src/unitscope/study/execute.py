@@ -17,9 +17,12 @@ from unitscope.errors import ModelError
 from unitscope.measures import Measure, parse_measures
 from unitscope.models.base import Model
 from unitscope.runners.base import Job
+from unitscope.stats.view import Columns, View
 from unitscope.store import ArrayFile, read_sealed, write_arrays, write_sealed
 from unitscope.study import sitepass, unitpass
+from unitscope.study.bases import with_study_bases
 from unitscope.study.candidates import Association, choose
+from unitscope.study.clipsites import Clipping
 from unitscope.study.frame import Frame, load_frame
 from unitscope.study.plan import Slice, Study, blocks_of
 from unitscope.study.prepare import Prepared
@@ -37,6 +40,7 @@ class Executor:
     measures: Sequence[Measure] = ()
     _frames: dict[str, Frame] = field(default_factory=dict)
     _variants: dict[str, Model] = field(default_factory=dict)
+    _extended: dict[str, Model] = field(default_factory=dict)
 
     @classmethod
     def open(cls, folder: Path) -> Executor:
@@ -67,12 +71,19 @@ class Executor:
         """Result file of a layer's check of resampling."""
         return self.folder / "blocks" / "check" / f"{layer:03d}.safetensors"
 
+    def valid_path(self, grid: str) -> Path:
+        """File that says which sites of a grid the model has positions for."""
+        return self.folder / f"valid-{grid}.safetensors"
+
+    @property
+    def pairs(self) -> Path:
+        """Result file of the minimal pairs."""
+        return self.folder / "pairs.safetensors"
+
     def frame(self, grid: str) -> Frame:
         """Frame of a grid; which sites are valid is saved once, since the spool is temporary."""
         if grid not in self._frames:
-            self._frames[grid] = load_frame(
-                self.prepared, grid, [self.folder / f"valid-{grid}.safetensors"], self.study.seed
-            )
+            self._frames[grid] = load_frame(self.prepared, grid, [self.valid_path(grid)], self.study.seed)
         return self._frames[grid]
 
     def keep(self, number: int) -> None:
@@ -105,7 +116,7 @@ class Executor:
         return self.folder / "counts.json"
 
     def _kept(self, number: int) -> list[Path]:
-        valid = [self.folder / f"valid-{grid}.safetensors" for grid in sorted(self._grids(self.rounds[number]))]
+        valid = [self.valid_path(grid) for grid in sorted(self._grids(self.rounds[number]))]
         return [self._counts, *valid] if number == 0 else valid
 
     def _grids(self, part: Sequence[Slice]) -> set[str]:
@@ -133,11 +144,23 @@ class Executor:
             self._check(task, spool)
             return {}
         block = blocks_of(part)[task]
-        frame = self.frame(self.study.layers[block.layer].grid)
-        unitpass.run_block(frame, self.measures, block, part, spool, self.block(job.variant, block))
+        layer = self.study.layers[block.layer]
+        frame = self.frame(layer.grid)
+        trained = job.variant == "trained"
+        clipping = Clipping.of(self.study.seed, layer, block.start) if trained else None
+        extras = unitpass.Extras(self.study.formulas, self.study.ladder and trained, clipping)
+        unitpass.run_block(frame, self.measures, block, part, spool, self.block(job.variant, block), extras)
         return {}
 
     def _model(self, variant: str) -> Model:
+        """The variant's model, with the layers of the study's bases."""
+        own = "untrained" if variant == "untrained" else "trained"
+        if own not in self._extended:
+            self._extended[own] = with_study_bases(self.bare_model(variant), self.study, self.folder, variant)
+        return self._extended[own]
+
+    def bare_model(self, variant: str) -> Model:
+        """The variant's model with its own layers only."""
         if self.model is None:
             from unitscope.models import load_model
 
@@ -159,10 +182,9 @@ class Executor:
         keys, _ = unitpass.read_keys([ArrayFile(path) for path in spool], f"{layer}.other", 0, n, frame.valid)
         found = Association.blank(n, frame.table.n_concepts)
         for universe in frame.universes:
-            keep = universe.halves.a if universe.known is None else universe.known.copy()
-            if universe.known is not None:
-                keep[universe.known] = universe.halves.a
-            unitpass.associate(universe, unitpass.keys_at(keys, keep), found)
+            view = View(keys, Columns(frame.table.indptr, frame.table.sites, frame.n_sites))
+            part = view if universe.known is None else view.part(universe.part, universe.columns)
+            unitpass.associate(universe, part.part(universe.part_a, universe.columns_a), found)
         chosen = choose(found, frame.eligible, frame.alike, 1)
         write_arrays(self.check(layer), {"concept": chosen.concept[:, 0]})
 

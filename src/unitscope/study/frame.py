@@ -7,7 +7,7 @@ depend on a unit.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, is_dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,14 +20,16 @@ from unitscope.concepts.table import ConceptTable
 from unitscope.errors import PlanError
 from unitscope.sites import kind_of
 from unitscope.stats.controls import Controls, WithinForm
+from unitscope.stats.formulas import Masks
 from unitscope.stats.grid_controls import controls_of
 from unitscope.stats.halves import Halves, split
-from unitscope.stats.intervals import BlockPairs
+from unitscope.stats.intervals import Blocks
 from unitscope.stats.passport import Passports
 from unitscope.stats.shifts import Shifts
 from unitscope.stats.strata import Strata
-from unitscope.stats.view import Columns
+from unitscope.stats.view import Columns, Part
 from unitscope.store import ArrayFile
+from unitscope.study.clipsites import Places
 from unitscope.study.prepare import Prepared, Sites
 
 T = TypeVar("T")
@@ -82,9 +84,39 @@ class Universe:
         return self.columns.at(self.halves.b)
 
     @cached_property
-    def block_b(self) -> NDArray[np.int32]:
-        """Dense block of each site of half B."""
-        return np.unique(self.halves.block[self.halves.b], return_inverse=True)[1].astype(np.int32)
+    def part(self) -> Part:
+        """The universe's sites among the frame's."""
+        return Part.of(np.ones(self.columns.n_sites, np.bool_) if self.known is None else self.known)
+
+    @cached_property
+    def part_a(self) -> Part:
+        """Half A among the universe's sites."""
+        return Part.of(self.halves.a)
+
+    @cached_property
+    def part_b(self) -> Part:
+        """Half B among the universe's sites."""
+        return Part.of(self.halves.b)
+
+    @cached_property
+    def blocks_b(self) -> Blocks:
+        """Blocks of half B."""
+        return Blocks.of(self.halves.block[self.halves.b])
+
+    @cached_property
+    def forms_b(self) -> Strata:
+        """Strata of word form over half B."""
+        return Strata.of(self.controls_b.form_stratum, self.blocks_b.of_site)
+
+    @cached_property
+    def places_b(self) -> Strata:
+        """Strata of word form at position over half B."""
+        return Strata.of(self.controls_b.form_at_position, self.blocks_b.of_site)
+
+    @cached_property
+    def masks_a(self) -> Masks:
+        """Concepts over half A as bits, for the search of formulas."""
+        return Masks.of(self.columns_a)
 
     @cached_property
     def within_a(self) -> WithinForm:
@@ -116,16 +148,6 @@ class Universe:
         """Spectrum of a concept's mask over half B."""
         return self.kept.get(("spectrum", concept), lambda: self.shifts_b.of_concept(self.columns_b.mask(concept)))
 
-    def pairs_b(self, concept: int) -> BlockPairs:
-        """A concept's sites among the blocks of half B."""
-        return self.kept.get(("pairs", concept), lambda: BlockPairs.of(self.columns_b.mask(concept), self.block_b))
-
-    def strata_b(self, concept: int, at_position: bool) -> Strata:
-        """Informative strata of a concept (index within the universe) on half B: word form, or form at position."""
-        stratum = self.controls_b.form_at_position if at_position else self.controls_b.form_stratum
-        key = ("place" if at_position else "form", concept)
-        return self.kept.get(key, lambda: Strata.of(self.columns_b.mask(concept), stratum, self.block_b))
-
     def blocks_with(self, half: int) -> NDArray[np.int64]:
         """Number of blocks of a half that carry each concept, [C]."""
         columns = self.columns_b if half else self.columns_a
@@ -144,7 +166,10 @@ class Universe:
 
 @dataclass(frozen=True)
 class Frame:
-    """Valid sites of a grid. `valid` [all sites] says which; everything else is over the S valid ones."""
+    """Valid sites of a grid. `valid` [all sites] says which; everything else is over the S valid ones.
+
+    `n_shown` [S] is how many sites each one's item has, valid or not, where that is not `sites.length`.
+    """
 
     valid: NDArray[np.bool_]
     sites: Sites
@@ -152,12 +177,14 @@ class Frame:
     controls: Controls
     table: ConceptTable
     universes: tuple[Universe, ...]
+    n_shown: NDArray[np.int32] | None = None
 
     def ready(self) -> None:
         """Make what all units share, before there is a chunk of units in memory beside it."""
         _ = self.eligible, self.alike
         for universe in self.universes:
-            _ = universe.within_a.spread, universe.controls_b.solver, universe.block_b
+            _ = universe.within_a.spread, universe.controls_b.solver, universe.blocks_b, universe.part
+            _ = universe.columns.combinations, universe.forms_b, universe.places_b, universe.part_a, universe.part_b
             if universe.known is None:
                 _ = universe.passports_a.every
 
@@ -165,6 +192,16 @@ class Frame:
     def n_sites(self) -> int:
         """Number of valid sites."""
         return len(self.sites.item)
+
+    @property
+    def columns(self) -> Columns:
+        """All concepts over the frame's sites, known there or not."""
+        return Columns(self.table.indptr, self.table.sites, self.table.n_sites)
+
+    @cached_property
+    def places(self) -> Places:
+        """What drawing clips needs of the sites."""
+        return Places.of(self.sites, self.halves, self.n_shown)
 
     @cached_property
     def passports(self) -> Passports:
@@ -180,15 +217,16 @@ class Frame:
             found[universe.concepts] = universe.eligible
         return found
 
-    def mask_b(self, universe: Universe, concept: int) -> NDArray[np.bool_]:
-        """Where any of the frame's concepts holds over half B of a universe."""
+    def columns_b(self, universe: Universe) -> Columns:
+        """All of the frame's concepts over half B of a universe."""
+        if universe.known is None and len(universe.concepts) == self.table.n_concepts:
+            return universe.columns_b
 
-        def make() -> NDArray[np.bool_]:
-            mask = np.zeros(self.n_sites, np.bool_)
-            mask[self.table.sites_of(concept)] = True
-            return (mask if universe.known is None else mask[universe.known])[universe.halves.b]
+        def make() -> Columns:
+            whole = Columns(self.table.indptr, self.table.sites, self.table.n_sites)
+            return (whole if universe.known is None else whole.at(universe.known)).at(universe.halves.b)
 
-        return universe.kept.get(("mask", concept), make)
+        return universe.kept.get(("columns", -1), make)
 
     @cached_property
     def alike(self) -> NDArray[np.bool_]:
@@ -234,7 +272,10 @@ def make_frame(
         _universe(columns, np.array(concepts, np.intp), known, halves, controls)
         for concepts, known in table.universes()
     )
-    return Frame(valid, kept, halves, controls, table, universes)
+    n_shown = None
+    if kind != "text":  # an image's length is its number of columns, an item's its number of words
+        n_shown = np.full(len(kept.item), int(sites.position.max()) + 1, np.int32)
+    return Frame(valid, kept, halves, controls, table, universes, n_shown)
 
 
 def _universe(
@@ -253,12 +294,3 @@ def _chosen(columns: Columns, concepts: Sequence[int]) -> Columns:
     parts = [columns.of(c) for c in concepts]
     indptr = np.concatenate([[0], np.cumsum([len(part) for part in parts])]).astype(np.int64)
     return Columns(indptr, np.concatenate([*parts, np.zeros(0, np.int32)]).astype(np.int32), columns.n_sites)
-
-
-def place_of(frame: Frame) -> Mapping[int, tuple[int, int]]:
-    """Universe and index within it of every concept."""
-    return {
-        int(concept): (number, index)
-        for number, universe in enumerate(frame.universes)
-        for index, concept in enumerate(universe.concepts)
-    }

@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from unitscope.concepts.base import ConceptSource
+from unitscope.concepts.base import ConceptSource, speaks
 from unitscope.corpora.base import Corpus
 from unitscope.errors import PlanError
 from unitscope.models.address import split_pooled
@@ -58,19 +58,20 @@ def chosen_layers(
     else:
         known = list(model.layers())
         found = [layer for layer in known if layer.role in roles] or known
-    kinds = {kind for source in sources for kind in getattr(source, "grids", ("text",))}
+    own_grids = {layer.grid for layer in found} - {ITEM}
+    about_items = any(speaks(source, ITEM) for source in sources)
     if grid is None:
-        about_sites = bool(kinds - {ITEM})
-        grid = ("both" if about_sites else "items") if ITEM in kinds else "words"
+        about_sites = not own_grids or any(speaks(source, each) for source in sources for each in own_grids)
+        grid = ("both" if about_sites else "items") if about_items else "words"
     pooled = {layer.address for layer in (model.resolve(alone) if alone else [])}
     layers: dict[str, Layer] = {}
     whole = {layer.address for layer in found}
     for layer in sorted([*found, *(model.resolve(alone) if alone else [])], key=lambda each: each.order):
-        if layer.address in whole and grid != "items" and (layer.grid != ITEM or ITEM in kinds):
+        if layer.address in whole and grid != "items" and (layer.grid != ITEM or about_items):
             own = _on_sites(model, layer, sites)
             layers[own.address] = own
         if layer.address in pooled or (layer.address in whole and grid != "words"):
-            each = pooled_layer(layer)
+            each = pooled_layer(_on_sites(model, layer, sites))  # over the sites that its own layer is on
             layers[each.address] = each
     if not layers:
         raise PlanError("No layer is left on the sites asked for.", fix="Choose other --layers, or another --grid.")

@@ -29,9 +29,14 @@ def picture_bytes(image: Image) -> bytes:
     return out.getvalue()
 
 
+def picture_name(number: int) -> str:
+    """File name of the picture of an item, by its number in the corpus."""
+    return f"{number:07d}.jpg"
+
+
 def write_picture(image: Image, number: int, folder: Path) -> str:
     """Write the picture of item `number` into `folder` (an atlas' `images/`). Returns the file's name."""
-    name = f"{number:07d}.jpg"
+    name = picture_name(number)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / name).write_bytes(picture_bytes(image))
     return name

@@ -18,7 +18,7 @@ from unitscope.models.base import Layer, LongItems, Resampling
 from unitscope.sites import Cells, kind_of
 from unitscope.store import fingerprint
 
-SCHEMA = 1
+SCHEMA = 2
 ITEMS_PER_SHARD = 256
 IMAGES_PER_SHARD = 32
 UNITS_PER_BLOCK = 1024
@@ -42,6 +42,9 @@ class Study:
     concepts: tuple[str, ...]
     measures: tuple[str, ...]
     baselines: tuple[str, ...] = ()
+    formulas: int = 0
+    ladder: bool = False
+    pairs: bool = False
     resample: Resampling = "last"
     long_items: LongItems = "window"
     batch_size: int = 32
@@ -49,6 +52,9 @@ class Study:
     threads: int = 1
     device: str = "cpu"
     versions: dict[str, str] = field(default_factory=dict)
+    lens: str = ""
+    """Fingerprint of the readout through which units are seen to write; empty for no lens."""
+    attribution: bool = False
     pool: Pooling = "mean"
 
     @property

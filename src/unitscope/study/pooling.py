@@ -44,10 +44,11 @@ def run_pooled(
     batch_size: int,
     long_items: LongItems,
     also: Mapping[Resampling, Mapping[str, NDArray[np.int64]]] | None,
+    **further: Any,
 ) -> Captured:
     """As `Model.run`, for layers some of which are pooled over their items' sites by `pool`."""
     asked = list({layer.address: layer for layer in map(base_layer, layers)}.values())
-    settings: dict[str, Any] = {"resample": resample, "batch_size": batch_size, "long_items": long_items}
+    settings: dict[str, Any] = {"resample": resample, "batch_size": batch_size, "long_items": long_items, **further}
     captured = model.run(items, asked, **settings, also=also)
     pooled = [layer for layer in layers if layer.pooled_from]
     if not pooled:

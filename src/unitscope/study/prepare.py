@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 from array import array
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,10 +18,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unitscope.concepts.base import ConceptSource
+from unitscope.concepts.base import ConceptSource, speaks
 from unitscope.concepts.build import ConceptTableBuilder
 from unitscope.concepts.table import ConceptTable
-from unitscope.corpora.base import Corpus
+from unitscope.corpora.base import Corpus, corpus_notes, read_items
 from unitscope.errors import ConceptError, CorpusError
 from unitscope.pixels import appearance
 from unitscope.sites import IMAGE, ITEM, Cells, Grid, Image, Item, Text, kind_of, widened
@@ -73,6 +74,12 @@ class Prepared:
     def n_items(self) -> int:
         """Number of items."""
         return int(self._summary()["n_items"])
+
+    @property
+    def corpus_notes(self) -> dict[str, Any]:
+        """How the corpus was read, in sentences (`read`), and what was passed over, by what it was (`skipped`)."""
+        notes: dict[str, Any] = self._summary().get("corpus", {"read": [], "skipped": {}})
+        return notes
 
     def n_sites(self, grid: str) -> int:
         """Number of sites of a grid, valid or not."""
@@ -163,18 +170,19 @@ def prepare(
     columns = {grid: _GridColumns() for grid in grids}
     builders = {grid: ConceptTableBuilder(fitting(sources, grid)) for grid in grids}
     groups: list[str] = []
+    skipped: Counter[str] = Counter()
     waiting: list[Item] = []
     n_shards = 0
     cached = _cached(normalise)
-    for index, each in enumerate(corpus):
+    for index, each in enumerate(read_items(corpus, skipped)):
         item = widened(each, cells, ITEM in grids)
         for grid in grids:
             if grid not in item.grids:
                 _refuse_modality(each, grid, corpus.name)
                 raise CorpusError(
                     f"Item '{item.id}' of corpus '{corpus.name}' has no grid '{grid}', which a chosen layer needs.",
-                    fix="Give sentence pairs (.tsv), or --target copy to use each text as its own target, "
-                    "or only layers of the encoder (--layers 'encoder.*').",
+                    fix="Give sentence pairs (.tsv, or --columns source=NAME,target=NAME), or --target copy to use "
+                    "each text as its own target, or only layers of the encoder (--layers 'encoder.*').",
                 )
             columns[grid].add(index, item.grids[grid], cached)
             builders[grid].add(item, grid)
@@ -198,7 +206,8 @@ def prepare(
     write_sealed(temporary / "groups.json", groups)
     n_sites = {grid: len(columns[grid].item) for grid in grids}
     summary = {"n_items": len(groups), "n_shards": n_shards, "grids": list(grids), "n_sites": n_sites}
-    summary |= {"skipped": skipped_of(corpus), "items_per_shard": items_per_shard}
+    notes = {"read": list(corpus_notes(corpus)), "skipped": dict(sorted(skipped.items()))}
+    summary |= {"items_per_shard": items_per_shard, "skipped": skipped_of(corpus), "corpus": notes}
     write_sealed(temporary / "summary.json", summary)
     shutil.rmtree(folder, ignore_errors=True)  # where a file of it is missing
     temporary.rename(folder)
@@ -206,18 +215,17 @@ def prepare(
 
 
 def fitting(sources: Sequence[ConceptSource], grid: str) -> list[ConceptSource]:
-    """Sources that speak of a grid's kind of sites: by their attribute `grids`, without one of words.
+    """Sources that speak of a grid.
 
     Raises ConceptError when there is none.
     """
-    kind = kind_of(grid)
-    found = [source for source in sources if kind in getattr(source, "grids", ("text",))]
+    found = [source for source in sources if speaks(source, grid)]
     if not found:
         asked = ", ".join(source.category for source in sources)
         fixes = {"image": "segments, place or colours", "item": "labels", "text": "words or position"}
         raise ConceptError(
             f"None of the concepts {asked} is about the sites of the grid '{grid}'.",
-            expected=f"one of another kind, as {fixes[kind]}",
+            expected=f"one of another kind, as {fixes[kind_of(grid)]}",
         )
     return found
 

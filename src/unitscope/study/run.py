@@ -10,14 +10,16 @@ from __future__ import annotations
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from unitscope.atlas import MANIFEST, RUN, Atlas
+from unitscope.bases.specs import BasisSpec
 from unitscope.concepts.base import ConceptSource
 from unitscope.corpora.base import Corpus
 from unitscope.errors import StoreError
@@ -28,11 +30,17 @@ from unitscope.runners.processes import ProcessRunner
 from unitscope.runners.serial import SerialRunner
 from unitscope.store import ArrayFile, cannot_write, read_json, read_sealed, write_json, write_sealed
 from unitscope.study.assemble import write_atlas
+from unitscope.study.attribution import run_attribution
+from unitscope.study.bases import fit, save_given, write_fitted
 from unitscope.study.claim import claimed, clear
 from unitscope.study.execute import Executor, resampling_changes
+from unitscope.study.minimal_pairs import PairResults, make_pairs, run_pairs
 from unitscope.study.plan import Budget, Plan, Slice, Study, blocks_of, make_plan
 from unitscope.study.prepare import Prepared, prepare
+from unitscope.study.writes import lens_note, write_layers, write_writes
 
+N_SKIPPED = 100
+"""Items left out that the manifest names; all are counted."""
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how much is done, and of how much."""
 
@@ -54,6 +62,7 @@ class Run:
     workers: int = 1
     budget: Budget = field(default_factory=Budget)
     model_bytes: int = 0
+    bases: Mapping[str, BasisSpec] = field(default_factory=dict)
     progress: Progress = silent
     announce: Callable[[Plan], None] = field(default=lambda plan: None)
     """Called with the plan when the corpus has been read and the long part begins."""
@@ -62,6 +71,22 @@ class Run:
     def work(self) -> Path:
         """Folder of unfinished work, beside the atlas."""
         return self.out.with_name(f"{self.out.name}.partial")
+
+    @property
+    def _writes(self) -> Path:
+        """Folder of what layers write."""
+        return self.work / "blocks" / "writes"
+
+    @property
+    def _attributed(self) -> Path:
+        """Folder of attributed logits by shard of items."""
+        return self.work / "blocks" / "attribution"
+
+    @staticmethod
+    def _blocks(executor: Executor, variant: str) -> list[tuple[Slice, Path]]:
+        """Blocks of units of a variant, and where they are."""
+        parts = [part for each in executor.rounds for part in blocks_of(each)]
+        return [(part, executor.block(variant, part)) for part in parts]
 
     def plan(self, n_items: int, n_sites: int) -> Plan:
         """Cost of the study on a corpus of this size."""
@@ -110,10 +135,16 @@ class Run:
         plan = self.plan(prepared.n_items, n_sites)
         self.announce(plan)
         executor = self._executor(plan)
+        self._prepare_bases(executor)
         runner: Runner = SerialRunner(executor.execute)
         if plan.n_workers > 1:
             runner = ProcessRunner(plan.n_workers, self.study.threads)
         counts = self._passes(executor, runner)
+        if self.study.lens:
+            write_layers(self.study, self.model, self._writes, partial(self.progress, "what units write"))
+        if self.study.attribution:
+            tick = partial(self.progress, "attributing logits")
+            run_attribution(self.study, self.model, prepared, self._blocks(executor, "trained"), self._attributed, tick)
         self._assemble(executor, prepared, counts)
         write_json(
             self.work / "atlas" / RUN,
@@ -160,6 +191,15 @@ class Run:
         executor.model = self.model
         return executor
 
+    def _prepare_bases(self, executor: Executor) -> None:
+        """Make the bases that the study's layers are on, and fit those that must be."""
+        if not any(layer.basis for layer in self.study.layers):
+            return
+        save_given(self.study, self.bases, self.model, self.work)
+        for variant in self.study.variants:
+            label = f"fitting bases ({variant})"
+            fit(executor, self.bases, variant, lambda n, of, label=label: self.progress(label, n, of))  # type: ignore[misc]
+
     def _passes(self, executor: Executor, runner: Runner) -> Counter[str]:
         """All site and unit passes. A round's spool is deleted once its blocks are there."""
         for variant in self.study.variants:
@@ -194,22 +234,33 @@ class Run:
         self.progress(label, 0, len(tasks))
         runner.run(job, tasks, self.work, tick)
 
+    def _pairs(self, executor: Executor) -> PairResults:
+        """Run the minimal pairs, once."""
+        if not executor.pairs.exists():
+            self.progress("running minimal pairs", 0, 1)
+            run_pairs(self.model, self.study, make_pairs(self.sources, self.study.seed), executor.pairs)
+        return PairResults.read(executor.pairs)
+
     def _assemble(self, executor: Executor, prepared: Prepared, counts: Counter[str]) -> None:
         self.progress("writing the atlas", 0, 1)
         folder = self.work / "atlas"
         shutil.rmtree(folder, ignore_errors=True)
-        everything = [part for each in executor.rounds for part in blocks_of(each)]
-        blocks = {
-            variant: [(part, executor.block(variant, part)) for part in everything] for variant in self.study.variants
-        }
+        blocks = {variant: self._blocks(executor, variant) for variant in self.study.variants}
         frames = {grid: executor.frame(grid) for grid in prepared.grids}
         first = {layer: _first_concepts(blocks["trained"], layer) for layer in range(len(self.study.layers))}
         skipped = prepared.skipped
         if skipped:
             counts["skipped_items"] = len(skipped)
         notes = {"items": prepared.n_items, "counts": dict(counts), "resampling": resampling_changes(executor, first)}
-        notes["skipped"] = dict(sorted(skipped.items())[:100])
-        write_atlas(self.study, executor.measures, frames, prepared, blocks, notes, folder)
+        if skipped:
+            notes["skipped"] = dict(sorted(skipped.items())[:N_SKIPPED])
+        notes["writes"] = lens_note(self.study, self.model)
+        if self.study.lens:
+            write_writes(self.study, self.model, self._writes, self._attributed, prepared.n_shards, folder)
+        notes["corpus"] = prepared.corpus_notes
+        write_fitted(self.study, self.work, folder)
+        pairs = self._pairs(executor) if self.study.pairs else None
+        write_atlas(self.study, executor.measures, frames, prepared, blocks, notes, folder, pairs)
         self.progress("writing the atlas", 1, 1)
 
 

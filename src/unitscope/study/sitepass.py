@@ -17,6 +17,7 @@ from unitscope.arrays import halves_scale
 from unitscope.models.base import Layer, Model, Resampling
 from unitscope.sites import Item, kind_of
 from unitscope.store import write_arrays
+from unitscope.study.bases import parts_wanted
 from unitscope.study.plan import SAMPLED_UNITS, Slice, Study
 from unitscope.study.pooling import run_pooled
 
@@ -78,6 +79,7 @@ def run_shard(
     words = [s.layer for s in part if is_resampled(study.layers[s.layer])] if variant == "trained" else []
     sampled = {index: sampled_units(study, index) for index in words}
     also = {study.layers[index].address: units for index, units in sampled.items()}
+    only = parts_wanted(study, part, variant)
     captured = run_pooled(
         model,
         items,
@@ -87,6 +89,7 @@ def run_shard(
         batch_size=study.batch_size,
         long_items=study.long_items,
         also={other_resampling(study): also} if also else None,
+        **({"only": only} if only else {}),
     )
     arrays: dict[str, NDArray[Any]] = {f"valid.{grid}": valid for grid, valid in captured.valid.items()}
     turned: dict[int, torch.Tensor] = {}
@@ -96,7 +99,7 @@ def run_shard(
             if s.layer not in turned:
                 turned = {s.layer: _rotate(values, layer, study.seed)}
             values = turned[s.layer]
-        halves, scale = _rounded(values[:, s.start : s.stop])
+        halves, scale = _rounded(values if layer.address in only else values[:, s.start : s.stop])
         arrays[spool_name(s)], arrays[f"{spool_name(s)}.scale"] = halves, scale
         if s.start == 0 and s.layer in sampled:
             halves, scale = _rounded(captured.values[f"{layer.address}|{other_resampling(study)}"])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,32 +17,51 @@ from numpy.typing import NDArray
 
 from unitscope.arrays import Keys, evenly_spaced_keys, kernel, key_table, to_keys
 from unitscope.measures.base import Measure
-from unitscope.stats import kernels
-from unitscope.stats.intervals import auroc_interval
+from unitscope.stats import kernels, sorting
+from unitscope.stats.intervals import auroc_intervals
 from unitscope.stats.moments import Moments
 from unitscope.stats.overlap import Overlap
 from unitscope.stats.ranks import RankSums
-from unitscope.stats.strata import Strata, within
-from unitscope.stats.view import Columns, View
+from unitscope.stats.strata import within
+from unitscope.stats.view import Columns, OwnView, View
 from unitscope.store import CRC_ROWS, ArrayFile, write_arrays
+from unitscope.study import density
 from unitscope.study.candidates import Association, Candidates, association, choose, partial_strength
-from unitscope.study.frame import Frame, Universe, place_of
+from unitscope.study.clipsites import Clipping, clip_sites
+from unitscope.study.formulas import formulas
+from unitscope.study.frame import Frame, Universe
+from unitscope.study.ladder import word_types
 from unitscope.study.plan import N_CANDIDATES, Slice
 from unitscope.study.sitepass import spool_name
 
 CHUNK = 8_000_000
 N_REPORTED = 2
 """Candidates that are tested; the others only count for how much of a unit the concepts cover."""
-N_CODES = 2 ** (N_REPORTED - 1)
-N_CLIPS = 12
+SPECTRA = 32
+"""Pairs whose spectra are multiplied at a time."""
 ON_SHARE, DEAD_BELOW = 0.01, 20
 LIVE, DEAD, CONSTANT, BROKEN = range(4)
 STATUS = ("live", "dead", "constant", "nan")
 Arrays = dict[str, NDArray[Any]]
 
 
+@dataclass(frozen=True)
+class Extras:
+    """What is asked for beyond the usual: most concepts in a formula (0: none), the ladder, how clips are drawn."""
+
+    formulas: int = 0
+    ladder: bool = False
+    clipping: Clipping | None = None
+
+
 def run_block(
-    frame: Frame, measures: Sequence[Measure], part: Slice, slices: Sequence[Slice], spool: Sequence[Path], path: Path
+    frame: Frame,
+    measures: Sequence[Measure],
+    part: Slice,
+    slices: Sequence[Slice],
+    spool: Sequence[Path],
+    path: Path,
+    extras: Extras = Extras(),
 ) -> None:
     """Score one block of units and write its arrays."""
     home = next(s for s in slices if s.layer == part.layer and s.start <= part.start < s.stop)
@@ -52,7 +72,8 @@ def run_block(
     for start in range(part.start, part.stop, step):
         stop = min(start + step, part.stop)
         keys, scale = read_keys(files, spool_name(home), start - home.start, stop - home.start, frame.valid)
-        done.append(score(frame, measures, keys, scale))
+        clipping = extras.clipping and replace(extras.clipping, start=start)
+        done.append(score(frame, measures, keys, scale, replace(extras, clipping=clipping)))
     arrays = {name: np.concatenate([each[name] for each in done]) for name in done[0]}
     write_arrays(path, arrays, {"layer": part.layer, "start": part.start, "stop": part.stop})
 
@@ -77,7 +98,7 @@ def read_keys(
     whole = np.concatenate(halves, axis=1)
     keys = to_keys(whole)
     if not valid.all():
-        keys = kernels.gather(keys, np.flatnonzero(valid).astype(np.int32))
+        keys = kernels.gather(keys, np.flatnonzero(valid).astype(np.uint32))
     return keys, scale.astype(np.float32)
 
 
@@ -97,8 +118,14 @@ def _status(keys: Keys) -> NDArray[np.int8]:
     return found
 
 
-def score(frame: Frame, measures: Sequence[Measure], keys: Keys, scale: NDArray[np.float32]) -> Arrays:
-    """Everything about a chunk of units, by name; each array's first axis is U."""
+def score(
+    frame: Frame,
+    measures: Sequence[Measure],
+    keys: Keys,
+    scale: NDArray[np.float32],
+    extras: Extras = Extras(),
+) -> Arrays:
+    """Everything about a chunk of units, by name; each array's first axis is U (but for the flat `clip.keys`)."""
     n_units, n_concepts = len(keys), frame.table.n_concepts
     status = _status(keys)
     broken = status == BROKEN
@@ -109,26 +136,38 @@ def score(frame: Frame, measures: Sequence[Measure], keys: Keys, scale: NDArray[
     scores = {measure.key: np.full((n_units, n_concepts), np.nan, np.float32) for measure in measures}
     on_a = Association.blank(n_units, n_concepts)
     views_b: list[View] = []
+    whole = View(keys, Columns.from_masks(np.zeros((frame.n_sites, 0), np.bool_)), scale)
     for universe in frame.universes:
-        view = View(keys if universe.known is None else keys_at(keys, universe.known), universe.columns, scale)
-        _ = view.sorted_columns  # before ranks are asked for: they are summed faster from it
+        view = View(keys, universe.columns, scale) if universe.known is None else _known(whole, universe)
+        view.expect([request for measure in measures for request in measure.asks()])
+        if universe.known is None:
+            view.expect([Overlap(ON_SHARE, "upper"), Overlap(ON_SHARE, "lower")])
         for measure in measures:
             scores[measure.key][:, universe.concepts] = measure.of(view)
         if universe.known is None:
+            whole = view
             found |= _units(view, status)
-        shares = associate(universe, keys_at(view.keys, universe.halves.a), on_a)
+        shares = associate(universe, view.part(universe.part_a, universe.columns_a), on_a)
         if shares is not None:
             found["passport"] = shares.astype(np.float32)
-        views_b.append(View(keys_at(view.keys, universe.halves.b), universe.columns_b, scale))
+        views_b.append(view.part(universe.part_b, universe.columns_b))
     if "status" not in found:
-        found |= _units(View(keys, Columns.from_masks(np.zeros((frame.n_sites, 0), np.bool_)), scale), status)
+        found |= _units(whole, status)
     for values in scores.values():
         values[broken] = np.nan
     found |= {f"score.{name}": values for name, values in scores.items()}
     candidates = choose(on_a, frame.eligible, frame.alike, N_CANDIDATES)
     candidates = candidates.without(found["status"] >= CONSTANT)
     found |= {"concept": candidates.concept, "sign": candidates.sign, "auroc_a": candidates.auroc}
+    if extras.clipping is not None:
+        usable = found["status"] < CONSTANT
+        first, sign = candidates.concept[:, 0], candidates.sign[:, 0]
+        found |= clip_sites(frame.places, whole, frame.columns, first, sign, usable, extras.clipping)
     found |= _tested(frame, measures, views_b, candidates)
+    if extras.formulas:
+        found |= formulas(frame, keys, views_b, candidates, extras.formulas)
+    if extras.ladder:
+        found |= word_types(frame, views_b, candidates, N_REPORTED)
     if "passport" not in found:
         found["passport"] = frame.passports.of(keys, key_table()).astype(np.float32)
     found["passport"][found["status"] >= CONSTANT] = np.nan
@@ -136,13 +175,18 @@ def score(frame: Frame, measures: Sequence[Measure], keys: Keys, scale: NDArray[
     return found
 
 
-def associate(universe: Universe, keys: Keys, found: Association) -> NDArray[np.float64] | None:
-    """Fill in what half A's keys [U, S] say of the concepts of one universe.
+def _known(whole: View, universe: Universe) -> View:
+    """The sites of a universe that leaves some out."""
+    return whole.part(universe.part, universe.columns)
+
+
+def associate(universe: Universe, view: View, found: Association) -> NDArray[np.float64] | None:
+    """Fill in what a view of half A says of the concepts of one universe.
 
     Returns the units' variance shares [U, 6] where the concepts are known everywhere: they rest on the same sums.
     """
-    at = universe.concepts
-    ranks = View(keys, universe.columns_a).ask(RankSums())
+    at, keys = universe.concepts, view.keys
+    ranks = view.ask(RankSums())
     found.auroc[:, at], found.strength[:, at] = ranks.auroc, association(ranks)
     within_a = universe.within_a
     shares = None
@@ -157,11 +201,6 @@ def associate(universe: Universe, keys: Keys, found: Association) -> NDArray[np.
     return shares
 
 
-def keys_at(keys: Keys, keep: NDArray[np.bool_]) -> Keys:
-    """Keys at the sites where `keep` [S] holds."""
-    return kernels.gather(keys, np.flatnonzero(keep).astype(np.int32))
-
-
 def _units(view: View, status: NDArray[np.int8]) -> Arrays:
     """What can be said of units without concepts; status 1 is dead: hardly ever above its own upper quantile."""
     moment = view.ask(Moments())
@@ -172,81 +211,39 @@ def _units(view: View, status: NDArray[np.int8]) -> Arrays:
     stats = np.stack([moment.mean, np.sqrt(moment.variance), moment.least, moment.greatest], axis=1)
     threshold = np.stack([upper.threshold, lower.threshold], axis=1)
     stats[status == BROKEN], threshold[status == BROKEN] = np.nan, np.nan
-    clips: Arrays = {}
-    for name, flip in (("clips", 0), ("clips_low", 0xFFFF)):
-        clips[name] = _extreme(view.keys, min(N_CLIPS, view.n_sites), flip)
-        clips[f"{name}.values"] = (
-            view.value_of[np.take_along_axis(view.keys, clips[name], axis=1)] * view.scale[:, None]
-        )
     return {
         "status": status,
         "moments": stats,
         "threshold": threshold,
         "n_on": np.stack([upper.on, lower.on], axis=1),
-        **clips,
+        "density": density.counts(view),
     }
-
-
-@kernel
-def _extreme(keys: Keys, n: int, flip: int) -> NDArray[np.int32]:
-    """Sites of the n greatest keys (least ones if `flip` is 0xFFFF), most extreme first, equal keys by site, [U, n]."""
-    n_units, n_sites = keys.shape
-    found = np.full((n_units, n), -1, np.int32)
-    for u in range(n_units):
-        size, least = 0, -1
-        for s in range(n_sites):
-            key = keys[u, s] ^ flip
-            if key <= least:
-                continue
-            size = min(size + 1, n)
-            at = size - 1
-            while at > 0 and keys[u, found[u, at - 1]] ^ flip < key:
-                found[u, at] = found[u, at - 1]
-                at -= 1
-            found[u, at] = s
-            if size == n:
-                least = keys[u, found[u, n - 1]] ^ flip
-    return found
 
 
 def _tested(frame: Frame, measures: Sequence[Measure], views: Sequence[View], candidates: Candidates) -> Arrays:
     """Held-out results of candidate pairs: p of both nulls, AUROC with interval, effects within strata, cover."""
     n_units, shape = len(candidates.concept), (len(candidates.concept), N_REPORTED)
-    nothing = np.full(shape, np.nan)
-    pairs = {name: nothing.copy() for name in ("p", "auroc", "low", "high", "form", "form_p", "place", "place_p")}
+    pairs = {
+        name: np.full(shape, np.nan) for name in ("p", "auroc", "low", "high", "form", "form_p", "place", "place_p")
+    }
+    pairs |= {name: np.full(shape, np.nan) for name in ("form_error", "form_blocks", "form_n")}
     held_out = {measure.key: np.full(n_units, np.nan, np.float32) for measure in measures}
     limits = {f"{measure.key}.{kind}": np.full(n_units, np.nan, np.float32) for measure in measures for kind in _KINDS}
-    places = place_of(frame)
+    universe_of, index_of = _places(frame)
     reported = candidates.concept[:, :N_REPORTED]
-    by_universe: dict[int, list[int]] = {}
-    for concept in np.unique(reported[reported >= 0]).tolist():
-        by_universe.setdefault(places[concept][0], []).append(concept)
-    for number, concepts in by_universe.items():
-        universe, view = frame.universes[number], views[number]
-        spectra = universe.shifts_b.of_units(view.ranks)
-        adjusted = _adjusted(universe, view)
-        _ = view.ask(Moments())  # once for all units, not pair by pair
-        for concept in concepts:
-            index = places[concept][1]
-            units, slots = np.nonzero(reported == concept)
-            signs = candidates.sign[units, slots]
-            _shift_p(universe, index, spectra, units, slots, signs, pairs["p"])
-            interval = auroc_interval(view.keys[units], view.rising[units], universe.pairs_b(index))
-            low, high = np.where(signs > 0, [interval.low, interval.high], [1 - interval.high, 1 - interval.low])
-            pairs["auroc"][units, slots] = np.where(signs > 0, interval.estimate, 1 - interval.estimate)
-            pairs["low"][units, slots], pairs["high"][units, slots] = low, high
-            # Shifts do not keep documents whole: where unit and concept vary by document, only blocks know it.
-            by_block = np.where(signs > 0, interval.p_upper, interval.p_lower)
-            pairs["p"][units, slots] = np.maximum(pairs["p"][units, slots], by_block)
-            for name, keys, at_position in (("form", view.keys, False), ("place", adjusted, True)):
-                strata = universe.strata_b(index, at_position)
-                code = _better(frame, universe, strata, reported[units], slots)
-                effect = within(kernels.gather(keys[units], strata.sites), strata, code, N_CODES)
-                pairs[name][units, slots] = np.where(signs > 0, effect.effect, 1 - effect.effect)
-                pairs[f"{name}_p"][units, slots] = np.where(signs > 0, effect.p_upper, effect.p_lower)
-            first = units[slots == 0]
-            if len(first):
-                _all_measures(measures, view.pair(first, index), first, signs[slots == 0], held_out, limits)
+    at_universe = np.where(reported >= 0, universe_of[np.maximum(reported, 0)], -1)
+    for number, (universe, view) in enumerate(zip(frame.universes, views, strict=True)):
+        units, slots = np.nonzero(at_universe == number)
+        if not len(units):
+            continue
+        concepts, signs = reported[units, slots], candidates.sign[units, slots]
+        tested = _test_pairs(frame, universe, view, Pairs(units, slots, index_of[concepts], signs, reported))
+        for name, values in tested.items():
+            pairs[name][units, slots] = values
+        first = slots == 0
+        if first.any():
+            own = view.own(units[first], index_of[concepts[first]])
+            _all_measures(measures, own, units[first], signs[first], held_out, limits)
     return {
         **{f"pair.{name}": values for name, values in pairs.items()},
         **{f"held_out.{name}": values for name, values in held_out.items()},
@@ -258,45 +255,78 @@ def _tested(frame: Frame, measures: Sequence[Measure], views: Sequence[View], ca
 _KINDS = ("ceiling", "chance")
 
 
-def _adjusted(universe: Universe, view: View) -> Keys:
-    """Keys of units over half B less their regression on position and length within word forms."""
-    return evenly_spaced_keys(universe.controls_b.adjusted(view.keys, view.value_of))
+@dataclass(frozen=True)
+class Pairs:
+    """Tested pairs of one universe: unit, slot, index of the concept within the universe and sign, each [P].
 
-
-def _shift_p(
-    universe: Universe,
-    index: int,
-    spectra: NDArray[np.complex64],
-    units: NDArray[np.intp],
-    slots: NDArray[np.intp],
-    signs: NDArray[np.int8],
-    p: NDArray[np.float64],
-) -> None:
-    shifts = universe.shifts_b
-    spectrum = universe.spectrum_b(index)
-    for test, which in ((shifts.exact, slots == 0), (shifts.normal, slots > 0)):
-        if which.any():
-            p[units[which], slots[which]] = test(spectra[units[which]], spectrum, signs[which])
-
-
-def _better(
-    frame: Frame, universe: Universe, strata: Strata, concepts: NDArray[np.int32], slots: NDArray[np.intp]
-) -> NDArray[np.uint8]:
-    """Which of a unit's better concepts hold at the strata's sites, as a code [n, M] for each tested pair.
-
-    `concepts` [n, K] are each unit's, best first. What a further concept owes to a better one that it overlaps with (a
-    tag and its sub-tag, a tag and its rival) is the better one's, so strata are cut by it.
+    `reported` [U, K] are each unit's concepts by their index in the frame, best first.
     """
-    code = np.zeros((len(slots), len(strata.sites)), np.uint8)
-    for row in np.flatnonzero(slots > 0).tolist():
-        for concept in concepts[row, : slots[row]].tolist():
-            code[row] = code[row] * 2 + frame.mask_b(universe, concept)[strata.sites]
-    return code
+
+    units: NDArray[np.intp]
+    slots: NDArray[np.intp]
+    concepts: NDArray[np.intp]
+    signs: NDArray[np.int8]
+    reported: NDArray[np.int32]
+
+
+def _places(frame: Frame) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Universe of each of the frame's concepts, and its index there, each [C]."""
+    universe, index = np.zeros(frame.table.n_concepts, np.intp), np.zeros(frame.table.n_concepts, np.intp)
+    for number, each in enumerate(frame.universes):
+        universe[each.concepts], index[each.concepts] = number, np.arange(len(each.concepts))
+    return universe, index
+
+
+def _test_pairs(frame: Frame, universe: Universe, view: View, pairs: Pairs) -> dict[str, NDArray[np.float64]]:
+    """Results of the pairs of one universe, by name, each [P]."""
+    rises = pairs.signs > 0
+    columns = view.columns
+    interval = auroc_intervals(view, columns, universe.blocks_b, pairs.units, pairs.concepts)
+    # Shifts do not keep documents whole: where unit and concept vary by document, only blocks know it.
+    by_block = np.where(rises, interval.p_upper, interval.p_lower)
+    found = {
+        "auroc": np.where(rises, interval.estimate, 1 - interval.estimate),
+        "low": np.where(rises, interval.low, 1 - interval.high),
+        "high": np.where(rises, interval.high, 1 - interval.low),
+        "p": np.maximum(_shift_p(universe, view, pairs), by_block),
+    }
+    # What a further concept owes to a better one that it overlaps with (a tag and its sub-tag, a tag and its rival)
+    # is the better one's, so strata are cut by it.
+    every = frame.columns_b(universe)
+    better = np.where(pairs.slots > 0, pairs.reported[pairs.units, 0], -1)
+    concepts = universe.concepts[pairs.concepts]
+    adjusted = evenly_spaced_keys(universe.controls_b.adjusted(view.keys, view.value_of))
+    by_place = sorting.falling(adjusted)
+    for name, keys, order, strata in (
+        ("form", view.keys, view.order, universe.forms_b),
+        ("place", adjusted, by_place, universe.places_b),
+    ):
+        effect = within(keys, order, strata, every, pairs.units, concepts, better)
+        found[name] = np.where(rises, effect.effect, 1 - effect.effect)
+        found[f"{name}_p"] = np.where(rises, effect.p_upper, effect.p_lower)
+        if name == "form":
+            found |= {"form_error": effect.error, "form_blocks": effect.n_effective, "form_n": effect.n}
+    return found
+
+
+def _shift_p(universe: Universe, view: View, pairs: Pairs) -> NDArray[np.float64]:
+    """p [P] of the null of shifts: the exact share for first concepts, the normal tail for further ones."""
+    shifts = universe.shifts_b
+    spectra = shifts.of_units(view.ranks)
+    p = np.ones(len(pairs.units))
+    # Pairs of one concept lie together, so that few spectra are made anew where not all can be kept.
+    order = np.argsort(pairs.concepts, kind="stable")
+    for test, which in ((shifts.exact, order[pairs.slots[order] == 0]), (shifts.normal, order[pairs.slots[order] > 0])):
+        for start in range(0, len(which), SPECTRA):
+            chosen = which[start : start + SPECTRA]
+            concepts = np.stack([universe.spectrum_b(c) for c in pairs.concepts[chosen].tolist()])
+            p[chosen] = test(spectra[pairs.units[chosen]], concepts, pairs.signs[chosen])
+    return p
 
 
 def _all_measures(
     measures: Sequence[Measure],
-    view: View,
+    view: OwnView,
     units: NDArray[np.intp],
     signs: NDArray[np.int8],
     held_out: dict[str, NDArray[Any]],
@@ -306,19 +336,19 @@ def _all_measures(
 
     A measure of one end of the scale is left out where the unit detects at the other.
     """
+    view.expect([request for measure in measures for request in measure.asks()])
+    shape = (len(units), 1)
     for measure in measures:
         if measure.name == "auroc":
             continue  # known already, with its interval
         use = {"both": signs != 0, "upper": signs > 0, "lower": signs < 0}[measure.ends]
-        if not use.any():
-            continue
         statistics = [view.ask(request) for request in measure.asks()]
         held_out[measure.key][units[use]] = measure.score(*statistics)[use, 0]
         ceiling, chance = measure.ceiling(*statistics), measure.chance(*statistics)
         if ceiling is not None:
             limits[f"{measure.key}.ceiling"][units[use]] = ceiling[use, 0]
         if chance is not None:
-            limits[f"{measure.key}.chance"][units[use]] = chance[0]
+            limits[f"{measure.key}.chance"][units[use]] = np.broadcast_to(chance, shape)[use, 0]
         elif measure.null is not None:
             limits[f"{measure.key}.chance"][units[use]] = measure.null
 
@@ -331,7 +361,7 @@ def _cover(frame: Frame, views: Sequence[View], candidates: Candidates) -> NDArr
     universe, view = frame.universes[whole], views[whole]
     last = view.n_sites - 1
     high = math.floor((1 - ON_SHARE) * last)
-    edges = view.rising[:, [last - high, high]]
+    edges = view.sorted_at([last - high, high])
     used = np.unique(candidates.concept[candidates.concept >= 0])
     row_of = np.full(frame.table.n_concepts, -1, np.int32)
     masks = np.zeros((len(used), view.n_sites), np.bool_)

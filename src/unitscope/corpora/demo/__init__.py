@@ -23,6 +23,9 @@ from unitscope.sites import Item
 __all__ = ["PHENOMENA", "DemoCorpus", "minimal_pairs", "split_by_lexeme", "split_by_template"]
 
 
+LABELS = ("type", "tense", "polarity", "sentiment", "topic", "template", "voice")
+
+
 @dataclass(frozen=True)
 class DemoCorpus:
     """Sentences of `n_documents` documents, written from `seed`.
@@ -66,6 +69,11 @@ class DemoCorpus:
     def columns(self) -> tuple[str, ...]:
         """Names of the word columns."""
         return COLUMNS
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Names of the labels that every item carries."""
+        return LABELS
 
     def fingerprint(self) -> str:
         """Hexadecimal SHA-256 of all items: ids, texts, spans, columns and labels."""

@@ -1,0 +1,121 @@
+"""Page functions: an atlas and parameters in, HTML out. Nothing is written and nothing is fetched.
+
+The static site calls them for every page; a server may call them for one. What a page shows comes as plain data from
+the `*_view` functions, which can be given as JSON just as well.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from unitscope import __version__
+from unitscope.report import plain
+from unitscope.report.site import charts, clips, drawings, inert
+from unitscope.report.site.concept_view import Agreement, concept_view
+from unitscope.report.site.data import SiteData, UnitKey
+from unitscope.report.site.overview_view import concept_bars, kinds, overview_view, passport_rows
+from unitscope.report.site.unit_view import unit_view
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from jinja2 import Environment
+
+
+@dataclass(frozen=True)
+class Links:
+    """Addresses of pages and files, relative to a page: `root` leads from it to the site's root."""
+
+    root: str = ""
+
+    def page(self, name: str) -> str:
+        """One of the pages at the root: `index`, `units`, `concepts`."""
+        return f"{self.root}{name}.html"
+
+    def unit(self, layer: str, unit: int) -> str:
+        """A unit's page."""
+        return f"{self.root}units/{inert.slug(layer)}/{unit}.html"
+
+    def concept(self, name: str) -> str:
+        """A concept's page."""
+        return f"{self.root}concepts/{inert.slug(name)}.html"
+
+    def asset(self, name: str) -> str:
+        """A file of styles, scripts or data."""
+        return f"{self.root}assets/{name}"
+
+    def image(self, name: str) -> str:
+        """An image of the corpus."""
+        from urllib.parse import quote
+
+        return f"{self.root}images/{quote(name)}"
+
+
+@cache
+def environment() -> Environment:
+    """Templates with autoescape; compiled once."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    env = Environment(
+        loader=PackageLoader("unitscope.report.site"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    for module in (plain, drawings, clips):
+        env.globals.update({name: value for name, value in vars(module).items() if callable(value) and name[0] != "_"})
+    env.globals.update(version=__version__, slug=inert.slug, embedded=charts.embedded, clip_list=clips.listed)
+    env.filters["inert"] = inert.inert
+    env.filters["clean"] = plain.clean
+    env.globals["parts"] = env.get_template("parts.html").module
+    return env
+
+
+def _page(data: SiteData, template: str, links: Links, **values: Any) -> str:
+    study = data.manifest["study"]
+    text = (
+        environment()
+        .get_template(template)
+        .render(
+            links=links, data=data, model=study["model"], corpus=study["corpus"], key=data.manifest["key"], **values
+        )
+    )
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def overview_page(data: SiteData, links: Links | None = None) -> str:
+    """The atlas at a glance: layers, findings, concepts, caveats and the manifest."""
+    specs = {
+        "scatter": charts.scatter(kinds(data), data.words(data.layers[0].address)),
+        "passport": charts.passport(passport_rows(data)),
+    }
+    drawn = {"passport": charts.drawn(specs["passport"])}
+    return _page(data, "overview.html", links or Links(), view=overview_view(data), specs=specs, drawn=drawn)
+
+
+def units_page(data: SiteData, links: Links | None = None) -> str:
+    """The table of all units; its rows are drawn by a script from `unit_table`."""
+    return _page(data, "units.html", links or Links(), kinds=kinds(data))
+
+
+def concepts_page(data: SiteData, links: Links | None = None) -> str:
+    """All concepts with their sizes and units."""
+    return _page(data, "concepts.html", links or Links(), rows=concept_bars(data), kinds=kinds(data))
+
+
+def unit_page(data: SiteData, key: UnitKey, links: Links | None = None) -> str:
+    """One unit. Raises StoreError when the atlas has no such unit."""
+    return _page(data, "unit.html", links or Links("../../"), view=unit_view(data, key))
+
+
+def concept_page(
+    data: SiteData, name: str, links: Links | None = None, agreement: Mapping[str, Agreement] | None = None
+) -> str:
+    """One concept. Raises StoreError when the atlas has no such concept."""
+    view = concept_view(data, name, agreement)
+    spec = charts.profile(view["profile"], kinds(data))
+    return _page(data, "concept.html", links or Links("../"), view=view, spec=spec, kinds=kinds(data))
