@@ -101,6 +101,23 @@ class ImageModel:
             return layer
         return replace(layer, grid=f"{IMAGE}:{rows}x{columns}", cells=str(Cells.even(rows, columns, *self.size)))
 
+    def thinned(self, layer: Layer, most: int) -> Layer:
+        """The layer read at every k-th row and column of its cells, with the least k that leaves at most `most` cells.
+
+        A cell that is left keeps its value, and stands for the area of k x k cells around it.
+        """
+        if not layer.cells or layer.pooled_from:
+            return layer
+        own = Cells.parse(layer.cells)
+        step = 1
+        while -(-own.rows // step) * -(-own.columns // step) > most:
+            step += 1
+        if step == 1:
+            return layer
+        cells = every(own, step)
+        size = layer.grid.partition(":")[2]
+        return replace(layer, grid=f"{IMAGE}:{cells.rows}x{cells.columns}of{size}", cells=str(cells))
+
     @cached_property
     def _places(self) -> Mapping[str, _Place]:
         height, width = self.size
@@ -184,6 +201,7 @@ class ImageModel:
         batch_size: int = 32,
         long_items: LongItems = "window",
         also: Mapping[Resampling, Mapping[str, NDArray[np.int64]]] | None = None,
+        only: Mapping[str, tuple[int, int]] | None = None,
     ) -> Captured:
         """Activations of images at layers; see `unitscope.models.base.Model.run`. Every cell is a valid site.
 
@@ -214,6 +232,7 @@ class ImageModel:
                     f"{type(error).__name__}: {error}",
                     fix="Use a smaller batch where memory ran out.",
                 ) from error
+        values |= {address: values[address][:, start:stop] for address, (start, stop) in (only or {}).items()}
         valid = {layer.grid: np.ones(len(items) * n, np.bool_) for layer, n in zip(layers, n_cells, strict=True)}
         return Captured(values, valid, {})
 
@@ -274,6 +293,21 @@ def _store(tensor: torch.Tensor, place: _Place, layer: Layer, rows: torch.Tensor
     rows.copy_(tensor.flatten(2).transpose(1, 2))
 
 
+def every(own: Cells, step: int) -> Cells:
+    """Cells of `step` x `step` of others each, around every step-th of them; what is left over is shared by both ends.
+
+    >>> str(every(Cells.parse("55x55 cells of 4x4 from 2,2 in 224x224"), 3))
+    '19x19 cells of 12x12 from -2,-2 in 224x224'
+    """
+
+    def axis(n: int, size: float, start: float) -> tuple[int, float, float]:
+        first = (n - 1) % step // 2
+        return -(-(n - first) // step), size * step, start + size * (first + 0.5) - size * step / 2
+
+    (rows, tall, top), (columns, wide, left) = axis(own.rows, own.tall, own.top), axis(own.columns, own.wide, own.left)
+    return Cells(rows, columns, tall, wide, top, left, own.height, own.width)
+
+
 def interpolated(values: torch.Tensor, own: Cells, wanted: Cells) -> torch.Tensor:
     """Values [B, U, rows, columns] on `own` cells, bilinear at the centres of `wanted` ones of the same input."""
 
@@ -286,6 +320,10 @@ def interpolated(values: torch.Tensor, own: Cells, wanted: Cells) -> torch.Tenso
         found[np.arange(n), low] += 1 - (at - low)
         return torch.from_numpy(found).to(values.device)
 
+    step = round(wanted.tall / own.tall)
+    if step > 1 and wanted == every(own, step):
+        first = [(n - 1) % step // 2 for n in (own.rows, own.columns)]
+        return values[:, :, first[0] :: step, first[1] :: step]
     down = weights(wanted.rows, wanted.tall, wanted.top, own.rows, own.tall, own.top)
     across = weights(wanted.columns, wanted.wide, wanted.left, own.columns, own.wide, own.left)
     return down @ (values.to(torch.float32) @ across.T)

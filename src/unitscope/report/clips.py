@@ -13,7 +13,7 @@ from unitscope.atlas import Row
 from unitscope.report.plain import clean, number
 from unitscope.report.terminal import heading
 from unitscope.report.wording import of_grid
-from unitscope.sites import IMAGE, ITEM, kind_of
+from unitscope.sites import ITEM
 
 WINDOW = 60
 Word = tuple[str, float | None]
@@ -36,7 +36,7 @@ def shown(view: Row, *, falls: bool, top: int) -> list[RenderableType]:
         parts += [heading("Drawn from bands of its values, in quantiles"), sites]
     if "random" in by_kind:
         parts += [
-            heading(f"Drawn from all {of_grid(view['grid']).sites}"),
+            heading(f"Drawn from all {of_grid(view.get('grid', 'source')).sites}"),
             Sites(by_kind["random"][:top], lower if falls else upper, falls=falls),
         ]
     if "missed" in by_kind:
@@ -74,7 +74,7 @@ class Sites:
 def site(row: Row, width: int, threshold: float | None = None, *, falls: bool = False) -> Text:
     """One site in its context, in at most `width` cells where the word itself fits."""
     text = Text(f"{_band(row)}{number(row['value']):>8}  ")
-    if row["grid"] == ITEM or row["words"] is None:
+    if row.get("grid") == ITEM or row["words"] is None:
         text.append_text(_first(_whole(row), width - text.cell_len))
         return text
     at = row["position"] - row["first"]
@@ -95,7 +95,7 @@ def site(row: Row, width: int, threshold: float | None = None, *, falls: bool = 
 
 def _whole(row: Row) -> Text:
     """A cell of an image, or an item as a whole: its name, and how its text begins."""
-    if kind_of(row["grid"]) == IMAGE:
+    if row.get("columns"):
         down, across = divmod(row["position"], row["columns"])
         return Text(f"{clean(row['id'])}, row {down + 1} of {row['rows']}, column {across + 1} of {row['columns']}")
     text = Text(f"{clean(row['id'])}", style="dim" if row["words"] else "")

@@ -15,7 +15,7 @@ from unitscope.atlas import Atlas, Row
 from unitscope.report import findings
 from unitscope.report.listing import Column, Counts, Listing
 from unitscope.report.plain import NOTHING, chance, clean, count, counted, direction, effect, interval, listed, share
-from unitscope.report.wording import TEXTS, Wording, of_grid, parts, wording
+from unitscope.report.wording import TEXTS, Wording, of_cells, of_grid, parts, wording
 
 
 def heading(text: str) -> Text:
@@ -134,6 +134,10 @@ def identity(atlas: Atlas) -> Text:
             f"{counted(grid['concepts'], 'concept')}, {count(grid['concepts_eligible'])} of them frequent enough to be "
             "tested.\n"
         )
+        if thinned := of_cells(name):
+            text.append(
+                f"It has every {thinned[1]} row and column of {thinned[0]} cells; --sites all takes them all.\n"
+            )
         if grid["blocks_are_runs_inside_groups"]:
             text.append(permitted(grid["groups"], words))
     text.append(_as_read(atlas))

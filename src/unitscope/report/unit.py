@@ -41,7 +41,7 @@ def unit(atlas: Atlas, address: str, *, top: int = 10) -> RenderableType:
     return Group(*parts, *clips.shown(view, falls=falls, top=top), *writes.shown(view, top=top))
 
 
-def _head(view: Row, words: Wording) -> Text:
+def _head(view: Row, words: Wording = TEXTS) -> Text:
     text = Text(clean(view["address"]), style="bold")
     what = " · ".join(
         part for part in (clean(view.get("name") or ""), clean(view["role"]), view["status"], view["kind"]) if part

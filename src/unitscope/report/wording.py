@@ -96,6 +96,7 @@ ITEMS = Wording(
     "and more strongly than in an untrained copy, which was run; lexical (of images: appearance): all else, as the "
     "items' words may explain it.",
 )
+_ORDINALS = MappingProxyType({2: "second", 3: "third", 4: "fourth", 5: "fifth"})
 _BY_KIND = MappingProxyType({"text": TEXTS, "image": IMAGES, "item": ITEMS})
 
 
@@ -106,6 +107,19 @@ def of_grid(grid: str) -> Wording:
     ('cells', 'words')
     """
     return _BY_KIND[kind_of(grid)]
+
+
+def of_cells(grid: str) -> tuple[str, str] | None:
+    """Cells of the feature map that a grid has a part of, and which: None where it has all.
+
+    >>> of_cells("image:19x19of55x55"), of_cells("image:13x13")
+    (('55x55', 'third'), None)
+    """
+    part, _, whole = grid.partition(":")[2].partition("of")
+    if not whole:
+        return None
+    step = -(-int(whole.partition("x")[0]) // int(part.partition("x")[0]))
+    return whole, _ORDINALS.get(step, f"{step}th")
 
 
 def wording(atlas: Atlas) -> Wording:

@@ -3,7 +3,9 @@
 `grid` says whether layers are compared on their own sites (`words`, which for images are cells), pooled to one site an
 item (`items`), or on `both`; without it, on both where a concept source is about whole items. A pattern `ADDRESS@item`
 asks for the pooled layer alone. `sites` are the sites of images: `cells` of each feature map; `pixels`, those of the
-network's input; or `ROWSxCOLUMNS`, a grid that all layers are interpolated to.
+network's input; or `ROWSxCOLUMNS`, a grid that all layers are interpolated to. Of larger feature maps `cells` takes
+every second, third ... row and column, so that at most 400 cells an image are left (55 x 55 gives 19 x 19): neighbours
+say nearly the same, and a study of all of them takes many times as long. `all` takes them all.
 """
 
 from __future__ import annotations
@@ -20,21 +22,23 @@ from unitscope.models.base import Layer, Model
 from unitscope.sites import ITEM
 from unitscope.study.pooling import pooled_layer
 
+MOST_CELLS = 400
+"""Cells of an image that `cells` takes at most."""
 GRIDS = ("words", "items", "both")
 _SIZE = re.compile(r"([1-9][0-9]{0,3})x([1-9][0-9]{0,3})")
 
 
 def parse_sites(sites: str) -> tuple[int, int] | None:
-    """Rows and columns of the sites of images; (0, 0) for pixels and None for each feature map's own cells.
+    """Rows and columns of the sites of images; (0, 0) for pixels and None for cells of each feature map itself.
 
     >>> parse_sites("56x56"), parse_sites("cells")
     ((56, 56), None)
     """
-    if sites in ("cells", "pixels"):
-        return None if sites == "cells" else (0, 0)
+    if sites in ("cells", "all", "pixels"):
+        return (0, 0) if sites == "pixels" else None
     match = _SIZE.fullmatch(sites)
     if match is None:
-        raise PlanError(f"Got sites '{sites}'.", expected="cells, pixels, or ROWSxCOLUMNS as 56x56")
+        raise PlanError(f"Got sites '{sites}'.", expected="cells, all, pixels, or ROWSxCOLUMNS as 56x56")
     return int(match[1]), int(match[2])
 
 
@@ -81,7 +85,13 @@ def chosen_layers(
 def _on_sites(model: Model, layer: Layer, sites: str) -> Layer:
     size = parse_sites(sites)
     if size is None:
-        return layer
+        thin: Any = getattr(model, "thinned", None)
+        if thin is None and sites == "all":
+            raise PlanError("Got sites 'all' for a model of texts.", fix="Leave --sites out.")
+        if thin is None or sites == "all":
+            return layer
+        thinned: Layer = thin(layer, MOST_CELLS)
+        return thinned
     move: Any = getattr(model, "on_cells", None)
     if move is None:
         raise PlanError(f"Got sites '{sites}' for a model of texts.", fix="Leave --sites out.")
