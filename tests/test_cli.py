@@ -64,7 +64,7 @@ def test_help_and_import_are_quick() -> None:
 def test_help_lists_what_there_is_and_no_more() -> None:
     text = unitscope("--help").stdout
     listed = [line.split()[0] for line in text.partition("Commands:")[2].splitlines() if line.strip()]
-    assert listed == ["demo", "layers", "map", "show", "export", "merge"]
+    assert listed == ["demo", "layers", "map", "show", "export", "contest", "merge"]
     assert "..." not in text.partition("Commands:")[2]
 
 
@@ -79,7 +79,7 @@ def test_layers(tiny_model: Path) -> None:
     data = json.loads(unitscope("layers", tiny_model, "--json").stdout)
     assert data["model"] == "tinybert"
     assert [layer["order"] for layer in data["layers"]] == sorted(layer["order"] for layer in data["layers"])
-    assert {"address", "width", "grid", "role", "n_heads", "order"} == set(data["layers"][0])
+    assert {"address", "width", "grid", "role", "n_heads", "order", "basis"} == set(data["layers"][0])
 
 
 def test_dry_run_prints_the_plan_and_writes_nothing(tiny_model: Path, tiny_corpus: Path, tmp_path: Path) -> None:
