@@ -169,7 +169,10 @@ def test_show_limits_what_it_shows(tiny_atlas: Path) -> None:
         (["show", "ATLAS", "--unit", "encoder.layer.1:16"], "Got unit '16' of layer 'encoder.layer.1'. Expected"),
         (["show", "ATLAS", "--unit", "encoder.layer.2:1"], "Closest: 'encoder.layer.1'"),
         (["show", "ATLAS", "--concept", "upos:NOUM"], "Closest: 'upos:NOUN'"),
-        (["show", "ATLAS", "--kind", "x"], "Got kind 'x'. Expected: one of contextual, lexical, positional."),
+        (
+            ["show", "ATLAS", "--kind", "x"],
+            "Got kind 'x'. Expected: one of contextual, lexical, positional, appearance.",
+        ),
         (["show", "ATLAS", "--passport", "--baselines"], "Got --passport and --baselines. Expected: one of them."),
         (["show", "ATLAS", "--top", "0"], "Invalid value for '--top'"),
         (["layers", "/no/such/model"], "Model folder '/no/such/model' does not exist."),

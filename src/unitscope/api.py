@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from fnmatch import fnmatchcase
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
@@ -24,13 +25,15 @@ from unitscope.corpora.base import Corpus
 from unitscope.errors import ConceptError, ModelError, PlanError, closest
 from unitscope.measures import parse_measures
 from unitscope.models.base import Layer, LongItems, Model, Resampling
+from unitscope.sites import IMAGE, ITEM, widened
 from unitscope.study.bases import basis_layers
 from unitscope.study.formulas import MOST
-from unitscope.study.plan import BASELINES, Budget, Plan, Study
+from unitscope.study.layers import GRIDS, chosen_layers, has_masks, parse_sites
+from unitscope.study.plan import BASELINES, POOLINGS, Budget, Plan, Pooling, Study
 from unitscope.study.run import Progress, Run, silent
 from unitscope.study.writes import lens_of
 
-DEFAULT_ROLES = ("hidden state", "feed-forward neurons", "recurrent state")
+DEFAULT_ROLES = ("hidden state", "feed-forward neurons", "recurrent state", "block output")
 RESAMPLINGS = ("last", "first", "mean", "max")
 _COLUMNS = ("upos", "feats", "deprel", "meaning", "xpos", "lemma", "head", "morphemes", "constituents")
 """Columns of treebanks and of the demo; a corpus' other columns are its own annotation."""
@@ -48,6 +51,8 @@ class Settings:
     every measure. `bases` are specs as on the command line, or pairs of a layer (or glob) and a basis object. `memory`
     and `disk` are bytes. `columns` says which column of a table is what. `lens` adds the tokens that units write, where
     the model has an output embedding; `attribution` what they add to the logit of the token that comes next.
+    `weights` is a file for a model of the zoo; `sites`, `grid` and `pool` say which sites layers are compared on: see
+    `unitscope.study.layers`.
     """
 
     layers: Sequence[str] = ()
@@ -74,6 +79,10 @@ class Settings:
     attribution: bool = False
     columns: Sequence[str] | Mapping[str, str] = ()
     sources: Sequence[ConceptSource] = field(default=())
+    weights: str | None = None
+    sites: str = "cells"
+    grid: str | None = None
+    pool: Pooling = "mean"
 
     def __post_init__(self) -> None:
         for name in ("layers", "concepts", "measures", "baselines", "columns", "bases"):
@@ -86,6 +95,11 @@ class Settings:
                 )
         if self.resample not in RESAMPLINGS:
             raise PlanError(f"Unknown resampling '{self.resample}'.", expected=f"one of {', '.join(RESAMPLINGS)}")
+        if self.pool not in POOLINGS:
+            raise PlanError(f"Unknown pooling '{self.pool}'.", expected=f"one of {', '.join(POOLINGS)}")
+        if self.grid not in (None, *GRIDS):
+            raise PlanError(f"Unknown grid '{self.grid}'.", expected=f"one of {', '.join(GRIDS)}")
+        _ = parse_sites(self.sites)
         if self.long_items not in ("window", "truncate"):
             raise PlanError(f"Got '{self.long_items}' for long items.", expected="window or truncate")
         for name in ("batch_size", "threads", "workers"):
@@ -127,6 +141,11 @@ def make_run(
     from unitscope.models import load_model
 
     spec = model if isinstance(model, str) else None
+    if settings.weights is not None:
+        if spec is None:
+            raise PlanError("Got weights beside a model object.", expected="a spec such as zoo:squeezenet")
+        if spec.startswith("zoo:"):  # as workers load it again, from wherever they run
+            spec = model = f"{spec}:{os.path.abspath(settings.weights)}"
     limits: dict[str, Any] = {name: getattr(settings, name) for name in ("max_items", "per_group", "target")}
     read = load_corpus(corpus, **limits, columns=settings.columns) if isinstance(corpus, str) else corpus
     limits["columns"] = settings.columns or None
@@ -136,17 +155,17 @@ def make_run(
             expected="a path",
             fix="Wrap the corpus: see unitscope.corpora.limit.",
         )
-    concepts = list(settings.concepts) or ([] if settings.sources else default_concepts(read))
+    concepts = list(settings.concepts) or ([] if settings.sources else default_concepts(read, settings.grid))
     sources = [*parse_sources(concepts, read, settings.sources), *settings.sources]
     measures = parse_measures(settings.measures)
     loaded = load_model(model, device=settings.device, threads=settings.threads) if isinstance(model, str) else model
-    layers, bases = _layers(loaded, settings.layers, parse_bases(settings.bases))
+    layers, bases = _layers(loaded, settings, sources)
     study = Study(
         model=loaded.name,
         weight_hash=loaded.weight_hash,
         corpus=read.name,
         corpus_hash=read.fingerprint(),
-        layers=tuple(layers),
+        layers=layers,
         concepts=tuple(_description(source) for source in sources),
         measures=tuple(_spec(measure) for measure in measures),
         baselines=tuple(name for name in BASELINES if name in settings.baselines),
@@ -162,6 +181,7 @@ def make_run(
         versions=_versions(),
         lens=lens_of(loaded)[0] if settings.lens else "",
         attribution=settings.attribution,
+        pool=settings.pool,
     )
     if study.attribution and not study.lens:
         raise ModelError(f"No logits can be attributed. {lens_of(loaded)[1]}", fix="Leave out --attribution.")
@@ -187,8 +207,9 @@ def count(run: Run) -> tuple[int, int]:
     """Items and sites of a run's corpus (its largest grid): one pass, no model."""
     grids = {layer.grid for layer in run.study.layers}
     n_items, n_sites = 0, dict.fromkeys(grids, 0)
-    for item in run.corpus:
+    for each in run.corpus:
         n_items += 1
+        item = widened(each, run.study.cells, ITEM in grids)
         for grid in grids & set(item.grids):
             n_sites[grid] += item.grids[grid].n_sites
     return n_items, max(n_sites.values(), default=0)
@@ -199,36 +220,46 @@ def dry_run(run: Run) -> Plan:
     return run.plan(*count(run))
 
 
-def default_concepts(corpus: Corpus) -> list[str]:
-    """Specs used when none are given: annotation columns that say something of single words, then the rest."""
+def default_concepts(corpus: Corpus, grid: str | None = None) -> list[str]:
+    """Specs used when none are given: annotation columns that say something of single words, then the rest.
+
+    For images the labels of their masks, place and colours; for whole items their labels.
+    """
+    labels = ["labels"] if grid in ("items", "both") else []
+    if grid == "items":
+        return labels
+    if IMAGE in corpus.grids:
+        return [*(["segments"] if has_masks(corpus) else []), "place", "colours", *labels]
     wanted = ("upos", "feats", "deprel", "meaning")
     others = (f"column:{name}" for name in corpus.columns if name not in _COLUMNS)
     annotation = [*(name for name in wanted if name in corpus.columns), *others]
-    return [*annotation, "words:40", "position", "covariates"]
+    return [*annotation, "words:40", "position", "covariates", *labels]
 
 
 def _layers(
-    model: Model, patterns: Sequence[str], requests: Sequence[Request]
-) -> tuple[list[Layer], dict[str, BasisSpec]]:
+    model: Model, settings: Settings, sources: Sequence[ConceptSource]
+) -> tuple[tuple[Layer, ...], dict[str, BasisSpec]]:
     """Layers of a study in order of execution, and the bases by the layer they make.
 
-    Layers of bases are always mapped; beside them those that `patterns` name, or the ones that the bases are on where
+    Layers of bases are always mapped; beside them those that patterns name, or the ones that the bases are on where
     there are no patterns. A pattern that only matches layers of bases adds nothing.
     """
+    choose = partial(
+        chosen_layers, model, roles=DEFAULT_ROLES, grid=settings.grid, sites=settings.sites, sources=sources
+    )
+    requests = parse_bases(settings.bases)
     if not requests:
-        return _plain_layers(model, patterns), {}
-    sources, made, specs = basis_layers(model, requests)
+        return choose(settings.layers), {}
+    if settings.grid not in (None, "words") or settings.sites != "cells":
+        raise PlanError(
+            "Got bases beside --grid or --sites.", fix="Map bases on their own sites: leave --grid and --sites out."
+        )
+    on, made, specs = basis_layers(model, requests)
     known = [layer.address for layer in made]
-    plain = [each for each in patterns if not (MARK in each and any(fnmatchcase(at, each) for at in known))]
-    chosen = model.resolve(plain) if plain else ([] if patterns else sources)
-    return sorted([*chosen, *made], key=lambda layer: (layer.order, layer.address)), specs
-
-
-def _plain_layers(model: Model, patterns: Sequence[str]) -> list[Layer]:
-    if patterns:
-        return model.resolve(patterns)
-    chosen = [layer for layer in model.layers() if layer.role in DEFAULT_ROLES]
-    return chosen or list(model.layers())
+    plain = [each for each in settings.layers if not (MARK in each and any(fnmatchcase(at, each) for at in known))]
+    patterns = plain or ([] if settings.layers else [layer.address for layer in on])
+    chosen = [*(choose(patterns) if patterns else ()), *made]
+    return tuple(sorted(chosen, key=lambda layer: (layer.order, layer.address))), specs
 
 
 def _spec(measure: Any) -> str:

@@ -25,11 +25,13 @@ if TYPE_CHECKING:
     from unitscope.bases.base import Basis
 
 SCHEMA = 2
-KINDS = ("contextual", "lexical", "positional")
+KINDS = ("contextual", "lexical", "positional", "appearance")
 CLIPS = ("top", "low", "band", "random", "missed")
 ROWS_IN_GROUP = 16_384
 """Rows of a table that are read together: few enough that one unit's clips are found without reading all."""
 MANIFEST, CHECKSUMS, RUN = "manifest.json", "checksums.json", "run.json"
+IMAGES = "images"
+"""Folder of the pictures that clips show."""
 TABLES = ("units", "tests", "matches", "concepts", "clips", "items")
 OPTIONAL = ("density", "writes", "attributions", "unit_names", "formulas", "ladder")
 """Tables that an atlas need not have."""

@@ -23,7 +23,7 @@ import pyarrow
 import pyarrow.compute
 from numpy.typing import NDArray
 
-from unitscope.atlas import MANIFEST, RUN, Atlas, Row, write_arrow, write_table
+from unitscope.atlas import IMAGES, MANIFEST, RUN, Atlas, Row, write_arrow, write_table
 from unitscope.errors import StoreError
 from unitscope.measures import parse_measures
 from unitscope.store import ArrayFile, cannot_write, read_arrays, read_json, write_arrays, write_json
@@ -32,7 +32,7 @@ from unitscope.study.formulas import with_q
 from unitscope.study.plan import Study
 from unitscope.study.verdicts import VERDICTS, Evidence, Table, conclude, table_name, write_manifest
 
-_PER_ITEM = ("truncated_items", "windowed_items")
+_PER_ITEM = ("truncated_items", "windowed_items", "skipped_items")
 
 
 def merge(atlases: Sequence[str | Path], out: str | Path) -> Atlas:
@@ -117,7 +117,9 @@ class _Merge:
         smallest = min(atlas.summary["trained"]["all"]["smallest_q"] for atlas in self.atlases)
         summary = conclude(self.study, measures, evidence, smallest, folder)
         write_arrow(folder / "clips.parquet", self.rows_by_layer("clips"))
-        write_arrow(folder / "items.parquet", self.items())
+        items = self.items()
+        write_arrow(folder / "items.parquet", items)
+        self.pictures(items, folder)
         if all(atlas.has("density") for atlas in self.atlases):
             write_arrow(folder / "density.parquet", self.rows_by_layer("density"))
         if self.study.lens:
@@ -141,7 +143,16 @@ class _Merge:
             "resampling": self.resampling(),
             "writes": self.atlases[0].manifest["notes"]["writes"],
         }
+        if skipped := self.atlases[0].manifest["notes"].get("skipped"):
+            notes["skipped"] = skipped
         write_manifest(self.study, measures, grids, summary, notes, folder)
+
+    def pictures(self, items: pyarrow.Table, folder: Path) -> None:
+        """Pictures of the items, from any atlas that has them: they are the same in all."""
+        for name in sorted({name for name in items.column("image").to_pylist() if name}):
+            (folder / IMAGES).mkdir(parents=True, exist_ok=True)
+            source = next(atlas.path / IMAGES / name for atlas in self.atlases if (atlas.path / IMAGES / name).exists())
+            shutil.copyfile(source, folder / IMAGES / name)
 
     def bases(self, folder: Path) -> None:
         """Bases that were fitted."""

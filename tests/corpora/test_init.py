@@ -62,7 +62,7 @@ def test_a_near_miss_of_a_file_is_named(text):
 def test_a_folder_is_no_file(tmp_path):
     folder = tmp_path / "a.txt"
     folder.mkdir()
-    with pytest.raises(CorpusError, match=r"a.txt' is a folder. Expected: a file."):
+    with pytest.raises(CorpusError, match=r"No images in '.*a.txt' or in a folder of it"):
         load_corpus(str(folder))
 
 

@@ -102,7 +102,7 @@ def test_an_unreachable_hub_id(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_reserved_and_empty_specs() -> None:
-    with pytest.raises(ModelError, match="the zoo is empty"):
+    with pytest.raises(ModelError, match="There is no model 'zoo:any'"):
         load_model("zoo:any")
     with pytest.raises(ModelError, match="No model was named"):
         load_model("")

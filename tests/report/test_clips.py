@@ -51,8 +51,15 @@ def test_a_band_has_its_limits() -> None:
 
 
 def test_a_cell_of_an_image_has_its_place() -> None:
-    row = {**SITE, "words": None, "spaces": None, "image": "a.png"}
-    assert report.site(row, 100).plain == "     2.5  d1-4, cell 4"
+    row = {**SITE, "words": None, "spaces": None, "image": "a.png", "grid": "image:2x3", "rows": 2, "columns": 3}
+    assert report.site(row, 100).plain == "     2.5  d1-4, row 2 of 2, column 2 of 3"
+
+
+def test_an_item_as_a_whole_has_its_name_and_beginning() -> None:
+    row = {**SITE, "grid": "item", "position": 0, "values": [2.5]}
+    assert report.site(row, 100).plain.startswith("     2.5  d1-4  ")
+    assert report.site(row, 30).cell_len <= 30
+    assert report.site({**row, "words": None, "spaces": None}, 100).plain == "     2.5  d1-4"
 
 
 @pytest.mark.parametrize("width", range(18, 80))

@@ -64,7 +64,9 @@ def test_example_words_are_the_first_different_ones(atlas: Atlas) -> None:
 
 
 def test_unknown_names_are_told_with_near_ones(atlas: Atlas) -> None:
-    with pytest.raises(StoreError, match=r"Got kind 'lexicl'\. Expected: one of contextual, lexical, positional\."):
+    with pytest.raises(
+        StoreError, match=r"Got kind 'lexicl'\. Expected: one of contextual, lexical, positional, appearance\."
+    ):
         findings.best_supported(atlas, kind="lexicl")
     with pytest.raises(StoreError, match=r"Layer 'encoder\.layer\.7' is not in this atlas\. Closest: 'encoder\.layer"):
         findings.best_supported(atlas, layer="encoder.layer.7")

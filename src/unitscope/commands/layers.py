@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,8 +15,11 @@ from unitscope.commands import screen
 class LayersOptions:
     """Options of `layers`."""
 
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="Folder, hub id, or python:pkg.module:factory.")]
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="Folder, hub id, zoo:NAME, or python:pkg.module:factory.")
+    ]
     device: Annotated[str, typer.Option(help="Device to load the model on.")] = "cpu"
+    weights: Annotated[Path | None, typer.Option(metavar="FILE", help="Weights of a zoo model (.safetensors).")] = None
     json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False
 
 
@@ -26,7 +30,8 @@ def run(options: LayersOptions) -> None:
     """
     from unitscope.models import load_model
 
-    model = load_model(options.model, device=options.device)
+    weights = None if options.weights is None else str(options.weights)
+    model = load_model(options.model, device=options.device, weights=weights)
     layers = model.layers()
     if options.json:
         screen.write_json({"model": model.name, "layers": [asdict(layer) for layer in layers]})

@@ -24,10 +24,15 @@ _REPEAT = "Repeat the option, or separate by commas."
 class MapOptions:
     """Options of `map`."""
 
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="Folder, hub id, or python:pkg.module:factory.")]
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="Folder, hub id, zoo:NAME, or python:pkg.module:factory.")
+    ]
     corpus: Annotated[
         str,
-        typer.Option(help="A file (.conllu .txt .jsonl .json .csv .tsv .parquet), SOURCE,TARGET, hf:NAME, or demo."),
+        typer.Option(
+            help="A file (.conllu .txt .jsonl .json .csv .tsv .parquet), a folder of images, SOURCE,TARGET, hf:NAME, "
+            "or demo."
+        ),
     ]
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the atlas.")]
     layers: Annotated[
@@ -84,6 +89,13 @@ class MapOptions:
         list[str],
         typer.Option(metavar="ROLE=NAME", help=f"Columns of a table, as text=title,label=class,group=doc. {_REPEAT}"),
     ] = field(default_factory=list)
+    weights: Annotated[Path | None, typer.Option(metavar="FILE", help="Weights of a zoo model (.safetensors).")] = None
+    sites: Annotated[
+        str,
+        typer.Option(help="Sites of images: cells (of each feature map, at most 400), all, pixels, or ROWSxCOLUMNS."),
+    ] = "cells"
+    grid: Annotated[str | None, typer.Option(help="Sites: words (or cells), items, or both.")] = None
+    pool: Annotated[str, typer.Option(help="An item's value over its sites: mean, max, last, first.")] = "mean"
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what it would cost and stop.")] = False
     json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False
 
@@ -103,7 +115,8 @@ class MapOptions:
             "disk": parse_bytes(self.disk, "--disk"),
         }
         same = ["resample", "batch_size", "seed", "threads", "workers", "device", "max_items", "per_group", "target"]
-        same += ["formulas", "ladder", "pairs", "lens", "attribution"]
+        same += ["formulas", "ladder", "pairs", "lens", "attribution", "sites", "grid", "pool"]
+        chosen["weights"] = None if self.weights is None else str(self.weights)
         return Settings(**chosen, **{name: getattr(self, name) for name in same})
 
 

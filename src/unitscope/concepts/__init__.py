@@ -18,7 +18,10 @@ spec                      concepts
 ``ngrams[:N[:MIN]]``      frequent runs of 2 to N words (default 2) that end at the word
 ``morphemes``             gold ones, else those that Morfessor finds in the corpus' vocabulary
 ``phrases[:edges]``       gold constituents, else dependency subtrees by relation and head
-``labels[:NAME]``         labels of items, on the grid ``item``
+``labels[:NAME]``         labels of items, ``labels:class=World`` (on the grid ``item``)
+``segments``              labels of an image's mask (images)
+``place``                 top, middle, bottom; left, centre, right third of the image (images)
+``colours``               the basic colour that is nearest to a cell's mean colour (images)
 ``combine:NAME=...``      and, or, not over other concepts
 ``concepts:FILE``         a set of concepts from a JSON or TOML file
 ``spacy:MODEL[:COLUMN]``  what a spaCy pipeline says of the corpus' words
@@ -46,6 +49,7 @@ from unitscope.concepts.lexicon import LexiconSource, read_lexicon
 from unitscope.concepts.morphemes import MorphemeSource
 from unitscope.concepts.ngrams import NgramSource
 from unitscope.concepts.phrases import CONSTITUENTS, HEAD, PhraseSource
+from unitscope.concepts.pictures import ColourSource, PlaceSource, SegmentSource
 from unitscope.concepts.predicate import PredicateSource
 from unitscope.concepts.regex import TextRegexSource, WordRegexSource
 from unitscope.concepts.spacy import SpacySource
@@ -333,6 +337,21 @@ def _predicate(spec: _Spec) -> ConceptSource:
     return source
 
 
+def _segments(spec: _Spec) -> ConceptSource:
+    _bare(spec)
+    return SegmentSource(spec.least)
+
+
+def _place(spec: _Spec) -> ConceptSource:
+    _bare(spec)
+    return PlaceSource(spec.least)
+
+
+def _colours(spec: _Spec) -> ConceptSource:
+    _bare(spec)
+    return ColourSource(spec.least)
+
+
 _KINDS: Mapping[str, Callable[[_Spec], ConceptSource]] = MappingProxyType(
     {
         "upos": _tag,
@@ -352,6 +371,9 @@ _KINDS: Mapping[str, Callable[[_Spec], ConceptSource]] = MappingProxyType(
         MORPHEMES: _morphemes,
         "phrases": _phrases,
         "labels": _labels,
+        "segments": _segments,
+        "place": _place,
+        "colours": _colours,
         "spacy": _spacy,
     }
 )

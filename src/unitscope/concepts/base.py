@@ -5,7 +5,7 @@ category hold there, or that it does not know: the category's `known` mask. One 
 whose fields are their parameters, so that a source is its own description.
 
 Two methods are optional. `speaks(grid)` says whether the source has anything to say of a grid; without it, a source
-speaks of all grids but `item`. `judge(grid, counts, n_known)` is called when all sites of a grid have been annotated,
+speaks of texts' words alone. `judge(grid, counts, n_known)` is called when all sites of a grid have been annotated,
 and raises ConceptError where the outcome shows a mistake of the user. A source that must see the corpus first (to count
 or to learn) is handed it as a field left out of its repr, and reads it in passes of its own at first use: the corpus'
 fingerprint is in the study's key beside the source's parameters.
@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
-from unitscope.sites import Item
+from unitscope.sites import Item, kind_of
 
 Annotation = Sequence[Sequence[str] | None]
 """One entry a site: names of the concepts that hold there (may be empty), or None where that is not known."""
@@ -59,5 +59,5 @@ class Judging(Protocol):
 
 
 def speaks(source: ConceptSource, grid: str) -> bool:
-    """Whether a source has anything to say of a grid: by default of words, not of items."""
-    return source.speaks(grid) if isinstance(source, Speaking) else grid != ITEM_GRID
+    """Whether a source has anything to say of a grid: by default of texts' words."""
+    return source.speaks(grid) if isinstance(source, Speaking) else kind_of(grid) == "text"

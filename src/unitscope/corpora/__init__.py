@@ -48,7 +48,8 @@ def load_corpus(
     target: Literal["copy"] | None = None,
     columns: Sequence[str] | Mapping[str, str] = (),
 ) -> Corpus:
-    """A corpus by its path (its ending one of `READERS` and `TABLES`), `SOURCE,TARGET`, `hf:NAME`, or `demo`.
+    """A corpus by its path (its ending one of `READERS` and `TABLES`, or a folder of images), `SOURCE,TARGET`,
+    `hf:NAME`, or `demo`.
 
     `columns` says which column of a table is what, as `{"text": "title", "label": "class"}`. `per_group` keeps the
     first items of each group, then `max_items` the first of all; `target='copy'` adds a grid `target` equal to
@@ -73,6 +74,13 @@ def _open(spec: str, columns: Columns) -> Corpus:
         return DemoCorpus()
     if spec.startswith(PREFIX):
         return open_hub(spec, columns)
+    if folder := _folder(spec):
+        from unitscope.corpora.images import ImageFolder
+
+        _no_columns(spec, columns)
+        images = ImageFolder(*folder)
+        _ = images.name  # a folder without images, or a split that it lacks, is told now
+        return images
     if "," in spec and not Path(spec).exists():
         _no_columns(spec, columns)
         return _parallel(spec)
@@ -96,6 +104,14 @@ def _open(spec: str, columns: Columns) -> Corpus:
     _check_file(path)
     _no_columns(spec, columns)
     return reader(path)
+
+
+def _folder(spec: str) -> tuple[Path, str] | None:
+    """A folder and a split of it, where the spec is `FOLDER` or `FOLDER:SPLIT`."""
+    before, _, split = spec.rpartition(":")
+    if Path(spec).is_dir():
+        return Path(spec), ""
+    return (Path(before), split) if before and split and Path(before).is_dir() else None
 
 
 def _ending(path: Path) -> str:
@@ -142,8 +158,6 @@ def _load(point: EntryPoint) -> Reader:
 def _check_file(path: Path) -> None:
     if path.is_file():
         return
-    if path.is_dir():
-        raise CorpusError(f"'{path}' is a folder.", expected="a file")
     folder = path.parent
     near = closest(path.name, sorted(entry.name for entry in folder.iterdir())) if folder.is_dir() else ""
     raise CorpusError(f"No file '{path}'.", fix=near or "Check the path.")

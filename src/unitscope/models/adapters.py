@@ -59,6 +59,21 @@ class Adapter(Protocol):
         """Encode the texts as one batch, padded to one length."""
 
 
+@runtime_checkable
+class ImageAdapter(Protocol):
+    """What a user gives beside a module that reads images.
+
+    Pictures are scaled (bilinear, to exactly this size, whatever their own shape) and handed over as they are.
+    """
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width in pixels that pictures are scaled to."""
+
+    def encode_images(self, pixels: NDArray[np.float32]) -> Sequence[Any]:
+        """Arguments of the module for pixels [B, 3, H, W]: red, green and blue in [0, 1]."""
+
+
 @dataclass(frozen=True)
 class Row:
     """One text as one row of the network's input, not padded yet.

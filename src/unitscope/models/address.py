@@ -18,6 +18,17 @@ from unitscope.errors import UnknownLayerError, closest
 _GRAMMAR = re.compile(r"(?P<module>[^@#\[\]*?]+)(?P<side>@in)?(?:\[(?P<element>\d+)\])?(?:#(?P<call>\d+))?")
 
 Side = Literal["out", "in"]
+POOLED = "@item"
+"""Suffix of a layer whose sites are pooled to one an item: `ADDRESS@item`."""
+
+
+def split_pooled(pattern: str) -> tuple[str, bool]:
+    """A pattern without the suffix `@item`, and whether it had it.
+
+    >>> split_pooled("encoder.layer.3@item"), split_pooled("h.0@in")
+    (('encoder.layer.3', True), ('h.0@in', False))
+    """
+    return pattern.removesuffix(POOLED), pattern.endswith(POOLED)
 
 
 @dataclass(frozen=True)

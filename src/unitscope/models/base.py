@@ -31,7 +31,9 @@ class Layer:
     `basis` says what makes its units of the layer it is on, where they are not a module's own.
     `role` says what the units are, where that is recognised: `hidden state`, `feed-forward neurons`,
     `attention heads`, `embedding`, `recurrent state`, else an empty string. `n_heads` > 0 where units split evenly
-    into attention heads. `order` is the layer's rank in execution.
+    into attention heads. `order` is the layer's rank in execution. `cells` (a `sites.Cells` as text) says which pixels
+    the sites of an image grid stand for. `pooled_from` is the grid whose sites a layer on grid `item` is pooled over
+    (`ADDRESS@item`); empty where the model itself gives one value an item.
     """
 
     address: str
@@ -40,6 +42,8 @@ class Layer:
     role: str = ""
     n_heads: int = 0
     order: int = 0
+    cells: str = ""
+    pooled_from: str = ""
     basis: str = ""
 
 

@@ -16,12 +16,13 @@ from typing import Any
 from torch import nn
 
 from unitscope.errors import ModelError, closest
+from unitscope.models.images import ImageModel
 from unitscope.models.torch import TorchModel
 
 _FORM = "python:pkg.module:factory"
 
 
-def from_factory(path: str, *, device: str = "cpu") -> TorchModel:
+def from_factory(path: str, *, device: str = "cpu") -> TorchModel | ImageModel:
     """Build the model that `pkg.module:factory` names, in float32 on `device`.
 
     Raises ModelError when the module or factory cannot be found, fails, or returns something else than a model.
@@ -63,7 +64,7 @@ def _call(module_name: str, factory_name: str) -> Any:
         raise ModelError(f"'{module_name}:{factory_name}' failed: {type(error).__name__}: {error}") from error
 
 
-def _model(built: Any, name: str, device: str) -> TorchModel:
+def _model(built: Any, name: str, device: str) -> TorchModel | ImageModel:
     module, adapter = (
         built if isinstance(built, tuple) and len(built) == 2 else (built, getattr(built, "adapter", None))
     )
@@ -81,4 +82,6 @@ def _model(built: Any, name: str, device: str) -> TorchModel:
         from unitscope.models.huggingface import from_objects
 
         return from_objects(module, adapter, name=name)
+    if hasattr(adapter, "encode_images"):
+        return ImageModel(module, adapter, name=name)
     return TorchModel(module, adapter, name=name)

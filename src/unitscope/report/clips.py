@@ -12,7 +12,10 @@ from rich.text import Text
 from unitscope.atlas import Row
 from unitscope.report.plain import clean, number
 from unitscope.report.terminal import heading
+from unitscope.report.wording import of_grid
+from unitscope.sites import ITEM
 
+WINDOW = 60
 Word = tuple[str, float | None]
 """A word as it stands in its text, with the blank behind it, and the unit's value there."""
 
@@ -33,7 +36,7 @@ def shown(view: Row, *, falls: bool, top: int) -> list[RenderableType]:
         parts += [heading("Drawn from bands of its values, in quantiles"), sites]
     if "random" in by_kind:
         parts += [
-            heading("Drawn from all words"),
+            heading(f"Drawn from all {of_grid(view.get('grid', 'source')).sites}"),
             Sites(by_kind["random"][:top], lower if falls else upper, falls=falls),
         ]
     if "missed" in by_kind:
@@ -71,8 +74,8 @@ class Sites:
 def site(row: Row, width: int, threshold: float | None = None, *, falls: bool = False) -> Text:
     """One site in its context, in at most `width` cells where the word itself fits."""
     text = Text(f"{_band(row)}{number(row['value']):>8}  ")
-    if row["words"] is None:
-        text.append(f"{clean(row['id'])}, cell {row['position']}")
+    if row.get("grid") == ITEM or row["words"] is None:
+        text.append_text(_first(_whole(row), width - text.cell_len))
         return text
     at = row["position"] - row["first"]
     words = context(row)
@@ -87,6 +90,18 @@ def site(row: Row, width: int, threshold: float | None = None, *, falls: bool = 
     text.append_text(_first(after, room - left.cell_len))
     if text.cell_len + cell_len(item) <= width:
         text.append(item, style="dim")
+    return text
+
+
+def _whole(row: Row) -> Text:
+    """A cell of an image, or an item as a whole: its name, and how its text begins."""
+    if row.get("columns"):
+        down, across = divmod(row["position"], row["columns"])
+        return Text(f"{clean(row['id'])}, row {down + 1} of {row['rows']}, column {across + 1} of {row['columns']}")
+    text = Text(f"{clean(row['id'])}", style="dim" if row["words"] else "")
+    if row["words"]:
+        pairs = zip(row["words"][:WINDOW], row["spaces"][:WINDOW], strict=True)
+        text.append("  " + clean("".join(word + " " * space for word, space in pairs)), style="not dim")
     return text
 
 

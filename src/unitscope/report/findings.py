@@ -14,10 +14,14 @@ from unitscope.atlas import Atlas, Row
 from unitscope.errors import StoreError, closest
 
 RUNGS = ("documents", "word types", "ambiguous words", "minimal pairs")
-KINDS = ("contextual", "lexical", "positional")
+KINDS = ("contextual", "lexical", "positional", "appearance")
 N_EXAMPLES = 4
+_SHOWN = (
+    "case when grid = 'item' then i.id when i.words is not null then i.words[c.position + 1] "
+    "else 'r' || (c.position // i.columns + 1) || 'c' || (c.position % i.columns + 1) || ' of ' || i.id end"
+)
+"""A clip's site in a list: the item, the word, or the cell of an image."""
 LEVELS = (0.1, 0.5, 0.9)
-_BY_KIND = ", ".join(f"count(*) filter (where kind = '{kind}') as {kind}" for kind in KINDS)
 
 
 def best_supported(
@@ -70,7 +74,7 @@ def _examples(atlas: Atlas, rows: Sequence[Row], kind: str) -> dict[tuple[str, i
     units = sorted({(row["layer"], row["unit"]) for row in rows})
     marks = ", ".join(["(?, ?)"] * len(units))
     clips = atlas.sql(
-        "select layer, unit, i.words[c.position + 1] as word from clips c join items i using (grid, item) "
+        f"select layer, unit, {_SHOWN} as word from clips c join items i using (grid, item) "
         f"where kind = ? and word is not null and (layer, unit) in (values {marks}) order by layer, unit, rank",
         [kind, *(value for unit in units for value in unit)],
     )
@@ -80,6 +84,16 @@ def _examples(atlas: Atlas, rows: Sequence[Row], kind: str) -> dict[tuple[str, i
         if len(words) < N_EXAMPLES and clip["word"].lower() not in {word.lower() for word in words}:
             words.append(clip["word"])
     return found
+
+
+def kinds(atlas: Atlas) -> tuple[str, ...]:
+    """Kinds that matches of this atlas can have, in order: `appearance` where it has images, `lexical` where texts."""
+    counts = atlas.summary["trained"][atlas.layers[0]]
+    return tuple(kind for kind in KINDS if kind in counts)
+
+
+def _by_kind(atlas: Atlas) -> str:
+    return ", ".join(f"count(*) filter (where kind = '{kind}') as {kind}" for kind in kinds(atlas))
 
 
 def check_layer(atlas: Atlas, layer: str | None) -> None:
@@ -154,7 +168,7 @@ def layer_view(atlas: Atlas, layer: str, *, kind: str | None = None, top: int = 
     described = next(each for each in atlas.manifest["study"]["layers"] if each["address"] == layer)
     where = " and kind = ?" if kind else ""
     concepts = atlas.sql(
-        f"select concept, count(*) as units, {_BY_KIND}, max(score) as greatest "
+        f"select concept, count(*) as units, {_by_kind(atlas)}, max(score) as greatest "
         f"from matches where measure = 'auroc' and slot = 1 and layer = ?{where} "
         "group by concept order by units desc, concept limit ?",
         [layer, *([kind] if kind else []), top],
@@ -183,7 +197,7 @@ def concept_view(atlas: Atlas, concept: str, *, kind: str | None = None, top: in
     """A concept's sizes, how many units carry it in each layer, and the best of them."""
     row = concept_row(atlas, concept)
     profile = atlas.sql(
-        f"select layer, count(*) as units, {_BY_KIND}, "
+        f"select layer, count(*) as units, {_by_kind(atlas)}, "
         "count(*) filter (where sign < 0) as falling, max(score) as greatest, "
         "max(within_form_position) as greatest_within from matches "
         "where measure = 'auroc' and concept = ? group by layer order by list_position(?, layer)",
@@ -211,6 +225,7 @@ def unit_view(atlas: Atlas, address: str) -> Row:
     return {
         "address": record.address,
         "role": described["role"],
+        "grid": described["grid"],
         "name": atlas.names(layer).get(unit, ""),
         **record.row,
         "matches": list(record.matches),

@@ -15,16 +15,7 @@ from unitscope.atlas import Atlas, Row
 from unitscope.report import findings
 from unitscope.report.listing import Column, Counts, Listing
 from unitscope.report.plain import NOTHING, chance, clean, count, counted, direction, effect, interval, listed, share
-
-LEGEND = (
-    "AUROC: how well the unit tells the concept's words from all others, on documents that were not used to choose "
-    "the concept (.5 chance, 1 perfect; where the unit falls, it is low at them), in brackets with its 95 % interval. "
-    "within form: the same among words of equal form; within form × position: and at like positions in sentences of "
-    "like length; untrained p99: what one in a hundred units of an untrained copy exceeds there. prevalence, n: share "
-    "and number of words with the concept, on the held-out half. q: expected share of false ones among matches at "
-    "least as strong. contextual: it holds beyond word form and position, and more strongly than in an untrained copy "
-    "where one was run; positional: position or length explains it; lexical: all else, mostly mere word form."
-)
+from unitscope.report.wording import TEXTS, Wording, of_cells, of_grid, parts, wording
 
 
 def heading(text: str) -> Text:
@@ -32,12 +23,12 @@ def heading(text: str) -> Text:
     return Text(f"\n{clean(text)}", style="bold underline")
 
 
-def legend(text: str = LEGEND) -> Text:
+def legend(text: str = TEXTS.legend) -> Text:
     """Words that explain the numbers above."""
     return Text(f"\n{text}", style="dim")
 
 
-def findings_list(rows: Sequence[Row], *, kind: bool = False) -> Listing:
+def findings_list(rows: Sequence[Row], *, kind: bool = False, words: Wording = TEXTS) -> Listing:
     """Matches with effect, interval, controlled effects, prevalence, n, q, and words the unit is strongest at."""
     bar = any(row["untrained_p99"] is not None for row in rows)
     columns = [
@@ -45,8 +36,8 @@ def findings_list(rows: Sequence[Row], *, kind: bool = False) -> Listing:
         Column("concept", lead=True, text=True),
         *([Column("kind", "", text=True)] if kind else []),
         Column("AUROC", "AUROC", text=True),
-        Column("in form", "within form"),
-        Column("in form×pos.", "within form × position"),
+        Column(words.in_form, words.within_form),
+        Column(words.in_place, words.within_place),
         *([Column("untrained p99", "untrained p99")] if bar else []),
         Column("prev.", "prevalence"),
         Column("n", "n"),
@@ -95,18 +86,27 @@ def overview(atlas: Atlas, *, kind: str | None = None, top: int = 10) -> Rendera
             baseline_shares(atlas),
         ]
     found = findings.overview(atlas, kind=kind, top=top)["findings"]
-    parts += _findings_part(found, kind)
+    parts += _findings_part(atlas, found, kind)
     return Group(*parts)
 
 
-def _findings_part(found: Sequence[Row], kind: str | None) -> list[RenderableType]:
+def _findings_part(atlas: Atlas, found: Sequence[Row], kind: str | None) -> list[RenderableType]:
     if not found:
         return [heading("Matches"), Text(f"None is {kind}." if kind else "None is reported.")]
     if kind is None and all(row["kind"] != "contextual" for row in found):
-        note = "No unit is contextual here: word form or position explains all matches."
-        return [heading("Best-supported matches"), Text(note), findings_list(found, kind=True), legend()]
+        note = f"No unit is contextual here: {wording(atlas).explained} explains all matches."
+        return [
+            heading("Best-supported matches"),
+            Text(note),
+            findings_list(found, kind=True, words=wording(atlas)),
+            legend(wording(atlas).legend),
+        ]
     which = kind or "contextual"
-    return [heading(f"Best-supported {which} matches"), findings_list(found), legend()]
+    return [
+        heading(f"Best-supported {which} matches"),
+        findings_list(found, words=wording(atlas)),
+        legend(wording(atlas).legend),
+    ]
 
 
 def identity(atlas: Atlas) -> Text:
@@ -126,18 +126,34 @@ def identity(atlas: Atlas) -> Text:
             if grid["blocks_are_runs_inside_groups"]
             else f"blocks are the {count(grid['blocks'])} groups"
         )
+        words = of_grid(name)
+        groups = counted(grid["groups"], words.group, words.groups)
         text.append(
-            f"Grid {clean(name)}: {count(grid['sites'])} words in {count(grid['groups'])} groups; concepts are chosen "
-            f"on {count(grid['sites_a'])} words and tested on the other {count(grid['sites_b'])}; {blocks}. "
+            f"Grid {clean(name)}: {count(grid['sites'])} {words.sites} in {groups}; concepts are chosen on "
+            f"{count(grid['sites_a'])} {words.sites} and tested on the other {count(grid['sites_b'])}; {blocks}. "
             f"{counted(grid['concepts'], 'concept')}, {count(grid['concepts_eligible'])} of them frequent enough to be "
             "tested.\n"
         )
+        if thinned := of_cells(name):
+            text.append(
+                f"It has every {thinned[1]} row and column of {thinned[0]} cells; --sites all takes them all.\n"
+            )
+        if grid["blocks_are_runs_inside_groups"]:
+            text.append(permitted(grid["groups"], words))
     text.append(_as_read(atlas))
     text.append(_left_out(atlas))
-    text.append(_resampling(study["resample"], notes["resampling"]))
+    text.append(_resampling(atlas, study["resample"], notes["resampling"]))
     smallest = atlas.summary["trained"]["all"]["smallest_q"]
     text.append(f"Smallest attainable q: {smallest:.2g}.")
     return text
+
+
+def permitted(n_groups: int, words: Wording) -> str:
+    """What may be concluded where halves are cut inside groups."""
+    return (
+        f"Both halves hold {words.items} of the same {counted(n_groups, words.group, words.groups)}: what is found "
+        f"holds for other {words.items} of these {words.groups}, and says nothing of other {words.groups}.\n"
+    )
 
 
 def _as_read(atlas: Atlas) -> str:
@@ -157,13 +173,16 @@ def _left_out(atlas: Atlas) -> str:
             ("truncated_words", "words were cut off"),
             ("truncated_items", "items were cut"),
             ("windowed_items", "items were read in windows"),
+            ("skipped_items", "items of the corpus could not be read and were left out"),
         )
         if counts.get(key)
     ]
-    return f"{'; '.join(said)}.\n" if said else "No word was dropped or cut off.\n"
+    return f"{'; '.join(said)}.\n" if said else wording(atlas).all_there
 
 
-def _resampling(used: str, check: Row) -> str:
+def _resampling(atlas: Atlas, used: str, check: Row) -> str:
+    if wording(atlas) is not TEXTS:
+        return ""
     if not check["of"]:
         return f"A word's value is that of its {used} position.\n" if used in ("first", "last") else ""
     other = check["between"][1]
@@ -183,9 +202,9 @@ def layer_counts(atlas: Atlas) -> Counts:
     names = ("units", "dead", "constant", "nan", "tested", "reported")
     rows = []
     for row in findings.layer_rows(atlas):
-        kinds = [with_share(row[kind], row["units"]) for kind in findings.KINDS]
+        kinds = [with_share(row[kind], row["units"]) for kind in findings.kinds(atlas)]
         rows.append([clean(row["layer"]), *(count(row[name]) for name in names), *kinds])
-    return Counts(["layer", *names, *findings.KINDS], rows)
+    return Counts(["layer", *names, *findings.kinds(atlas)], rows)
 
 
 def with_share(part: int, whole: int) -> str:
@@ -200,7 +219,7 @@ def median_shares(atlas: Atlas) -> Counts:
     for row in findings.layer_rows(atlas):
         shares = row["median_shares"] or {}
         rows.append([clean(row["layer"]), *(share(shares.get(name)) for name in names)])
-    return Counts(["layer", *names], rows)
+    return Counts(["layer", *(parts(atlas)[name] for name in names)], rows)
 
 
 def baseline_shares(atlas: Atlas) -> Counts:
@@ -225,7 +244,7 @@ def baselines(atlas: Atlas) -> RenderableType:
                 count(row["units"]),
                 count(row["tested"]),
                 count(row["reported"]),
-                *(with_share(row[kind], row["units"]) for kind in findings.KINDS),
+                *(with_share(row[kind], row["units"]) for kind in findings.kinds(atlas)),
                 with_share(row["with_context"], row["units"]),
                 effect(row["within_form_position_p99"]),
                 share(shares.get("form")),
@@ -236,15 +255,19 @@ def baselines(atlas: Atlas) -> RenderableType:
         "units",
         "tested",
         "reported",
-        *findings.KINDS,
+        *findings.kinds(atlas),
         "with context",
         "effect p99",
-        "form",
+        parts(atlas)["form"],
     ]
     note = (
         "rotation: the same activations in a random basis; untrained: the same architecture with fresh weights. "
-        "effect p99: 99th percentile over units of the effect within form × position; form: median share of variance "
-        "that word form explains. A privileged basis shows as more contextual units than in the rotation. "
+        "effect p99: 99th percentile over units of the effect "
+        + wording(atlas).within_place
+        + "; last column: median share of "
+        "variance that "
+        + wording(atlas).form
+        + " explains. A privileged basis shows as more contextual units than in the rotation. "
         "with context: units with any contextual match, first or not."
     )
     return Group(Counts(headings, rows), legend(note))
@@ -264,10 +287,9 @@ def passport(atlas: Atlas) -> RenderableType:
         rows.append([f"{clean(row['layer'])} {row['variant']}", *cells])
     note = (
         "Median over the layer's units of the share of a unit's variance, in brackets its tenth and ninetieth "
-        "percentile. In this order: word form; position in the sentence; sentence length; context as far as the "
-        "concepts describe it beyond these; document; rest."
+        "percentile. In this order: " + wording(atlas).shares
     )
-    return Group(Counts(["layer and variant", *names], rows), legend(note))
+    return Group(Counts(["layer and variant", *(parts(atlas)[name] for name in names)], rows), legend(note))
 
 
 def _percent(value: float) -> str:
@@ -281,52 +303,59 @@ def layer(atlas: Atlas, address: str, *, kind: str | None = None, top: int = 10)
     head.append(f" {clean(view['role'])}, {count(view['width'])} units, grid {clean(view['grid'])}", style="not bold")
     counts = [
         [variant, *(count(row[name]) for name in ("dead", "constant", "nan", "tested", "reported"))]
-        + [with_share(row[name], row["units"]) for name in findings.KINDS]
+        + [with_share(row[name], row["units"]) for name in findings.kinds(atlas)]
         for variant, row in view["counts"].items()
     ]
-    names = ["variant", "dead", "constant", "nan", "tested", "reported", *findings.KINDS]
+    names = ["variant", "dead", "constant", "nan", "tested", "reported", *findings.kinds(atlas)]
     parts: list[RenderableType] = [head, Text(""), Counts(names, counts)]
     if view["concepts"]:
         parts += [
             heading("Concepts that most units are matched with first"),
-            _concept_counts(view["concepts"], "concept"),
+            _concept_counts(view["concepts"], "concept", findings.kinds(atlas)),
         ]
     found = view["findings"]
     which = f" {kind}" if kind else ""
     parts += [heading(f"Best-supported{which} matches")]
-    parts += [findings_list(found, kind=kind is None), legend()] if found else [Text("None.")]
+    parts += (
+        [findings_list(found, kind=kind is None, words=of_grid(view["grid"])), legend(of_grid(view["grid"]).legend)]
+        if found
+        else [Text("None.")]
+    )
     return Group(*parts)
 
 
-def _concept_counts(rows: Sequence[Row], first: str) -> Counts:
+def _concept_counts(rows: Sequence[Row], first: str, kinds: Sequence[str]) -> Counts:
     cells = [
         [
             clean(row[first]),
             count(row["units"]),
-            *(count(row[kind]) for kind in findings.KINDS),
+            *(count(row[kind]) for kind in kinds),
             *([count(row["falling"])] if "falling" in row else []),
             effect(row["greatest"]),
         ]
         for row in rows
     ]
     falling = ["falling"] if rows and "falling" in rows[0] else []
-    return Counts([first, "units", *findings.KINDS, *falling, "greatest AUROC"], cells)
+    return Counts([first, "units", *kinds, *falling, "greatest AUROC"], cells)
 
 
 def concept(atlas: Atlas, name: str, *, kind: str | None = None, top: int = 10) -> RenderableType:
     """One concept: how frequent, which layers carry it, and the units that carry it, best first."""
     view = findings.concept_view(atlas, name, kind=kind, top=top)
     head = Text(clean(name), style="bold")
+    words = of_grid(view["grid"])
     head.append(
-        f" holds at {count(view['n'])} of {count(view['n_known'])} words ({share(view['prevalence'])}); "
+        f" holds at {count(view['n'])} of {count(view['n_known'])} {words.sites} ({share(view['prevalence'])}); "
         f"half A: {count(view['n_a'])} in {count(view['blocks_a'])} blocks, half B: {count(view['n_b'])} in "
         f"{count(view['blocks_b'])} blocks.",
         style="not bold",
     )
     if not view["eligible"]:
         head.append(
-            "\nToo rare (or too frequent) to be tested: 20 words with it and 20 without, in at least 5 blocks of each "
-            "half, are needed.",
+            "\nToo rare (or too frequent) to be tested: 20 "
+            + words.sites
+            + " with it and 20 without, in at least 5 blocks "
+            "of each half, are needed.",
             style="not bold",
         )
         return head
@@ -335,11 +364,15 @@ def concept(atlas: Atlas, name: str, *, kind: str | None = None, top: int = 10) 
         return head
     found = view["findings"]
     which = f" {kind}" if kind else ""
-    shown = [findings_list(found, kind=kind is None), legend()] if found else [Text(f"None is {kind}.")]
+    shown = (
+        [findings_list(found, kind=kind is None, words=words), legend(words.legend)]
+        if found
+        else [Text(f"None is {kind}.")]
+    )
     return Group(
         head,
         heading("Units matched with it, by layer"),
-        _concept_counts(view["profile"], "layer"),
+        _concept_counts(view["profile"], "layer", findings.kinds(atlas)),
         heading(f"Best-supported{which} units"),
         *shown,
     )

@@ -36,6 +36,11 @@ class Controls:
         form = np.unique(self.form[keep], return_inverse=True)[1].astype(np.int32)
         return Controls(form, self.position[keep], self.length[keep])
 
+    @property
+    def form_stratum(self) -> NDArray[np.int32]:
+        """Stratum within which effects are asked for first [S]: the word form."""
+        return self.form
+
     @cached_property
     def position_bin(self) -> NDArray[np.int32]:
         """Fine position bin [S]: each of the first sixteen words its own, then wider ones."""

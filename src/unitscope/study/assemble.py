@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unitscope.atlas import write_arrow, write_table
+from unitscope.atlas import IMAGES, write_arrow, write_table
 from unitscope.measures.base import Measure
 from unitscope.stats.passport import PARTS
 from unitscope.store import ArrayFile, read_arrays, write_arrays
@@ -80,7 +80,7 @@ def write_atlas(
         if variant == "trained":
             clips, shown = clip_table(study, frames, gather_clips(blocks[variant]))
             write_arrow(folder / "clips.parquet", clips)
-            write_arrow(folder / "items.parquet", item_table(prepared, shown))
+            write_arrow(folder / "items.parquet", item_table(prepared, shown, study.cells, folder / IMAGES))
             varying = np.isin(units["status"], ("live", "dead"))
             write_arrow(folder / "density.parquet", density_table(study, arrays, varying))
     smallest = min((u.shifts_b.smallest_p for frame in frames.values() for u in frame.universes), default=1.0)

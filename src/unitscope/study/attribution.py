@@ -76,7 +76,8 @@ def attribute(
 
     read = readout(model)
     assert isinstance(model, TorchModel)  # no other has a readout
-    rows = {layer.address: directions(model, read, layer.address) for layer in layers if "~" not in layer.address}
+    own = [layer.address for layer in layers if "~" not in layer.address and not layer.pooled_from]
+    rows = {address: directions(model, read, address) for address in own}
     weights = {address: found[0] for address, found in rows.items() if found is not None and found[1]}
     sums = {address: _Sums(len(weights[address]), read.n_tokens) for address in weights}
     limits = {

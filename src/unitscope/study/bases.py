@@ -19,7 +19,8 @@ from unitscope.atlas import write_table
 from unitscope.bases.specs import MARK, ROLES, BasisSpec, Request
 from unitscope.models.base import Layer, Model
 from unitscope.store import ArrayFile, read_arrays, write_arrays
-from unitscope.study.plan import ITEMS_PER_SHARD, Slice, Study
+from unitscope.study.plan import Slice, Study
+from unitscope.study.pooling import base_layer
 
 if TYPE_CHECKING:
     from unitscope.bases.base import Basis
@@ -49,7 +50,9 @@ def basis_layers(model: Model, requests: Sequence[Request]) -> tuple[list[Layer]
                 address = f"{address}-{taken[address]}"
             width = spec.width(layer.width, layer.address)
             role = ROLES.get(spec.kind, "units of a basis")
-            made.append(Layer(address, width, layer.grid, role, order=layer.order, basis=spec.describe()))
+            made.append(
+                Layer(address, width, layer.grid, role, order=layer.order, basis=spec.describe(), cells=layer.cells)
+            )
             specs[address] = spec
     return list(sources.values()), made, specs
 
@@ -143,7 +146,7 @@ def _find_valid(executor: Executor, model: Model, grid: str) -> None:
     from unitscope.models.units import source_of
 
     study = executor.study
-    wanted = [source_of(layer.address) if layer.basis else layer.address for layer in study.layers]
+    wanted = [source_of(each.address) if each.basis else base_layer(each).address for each in study.layers]
     layers = [model.resolve([address])[0] for address in dict.fromkeys(wanted)]
     layers = sorted((layer for layer in layers if layer.grid == grid), key=lambda layer: layer.order)
     tap = getattr(model, "tap", None)
@@ -164,13 +167,14 @@ def _shards_of_a(executor: Executor, grid: str) -> list[tuple[int, list[int], ND
     on_a = np.zeros(len(sites.item), np.bool_)
     on_a[frame.valid] = frame.halves.a
     found = []
+    size = executor.prepared.items_per_shard
     for shard in range(executor.prepared.n_shards):
-        here = slice(*np.searchsorted(sites.item, [shard * ITEMS_PER_SHARD, (shard + 1) * ITEMS_PER_SHARD]).tolist())
+        here = slice(*np.searchsorted(sites.item, [shard * size, (shard + 1) * size]).tolist())
         item, chosen = sites.item[here], on_a[here]
         items = np.unique(item[chosen])
         if len(items):
             keep = chosen[np.isin(item, items)]
-            found.append((shard, (items - shard * ITEMS_PER_SHARD).tolist(), keep))
+            found.append((shard, (items - shard * size).tolist(), keep))
     return found
 
 

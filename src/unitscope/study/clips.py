@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import singledispatch
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -18,11 +20,13 @@ from numpy.typing import NDArray
 
 from unitscope.arrays import key_table
 from unitscope.atlas import list_column, lists_of
-from unitscope.sites import Text
+from unitscope.sites import ITEM, Cells, Image, Item, Text, Whole, widened
 from unitscope.study.clipsites import BANDS, KINDS, N_IN_BAND, SIZES, window_of, window_on
 from unitscope.study.frame import Frame
-from unitscope.study.plan import ITEMS_PER_SHARD, Study
+from unitscope.study.pictures import picture_name, write_picture
+from unitscope.study.plan import Study
 from unitscope.study.prepare import Prepared
+from unitscope.study.showing import shown_whole
 
 Arrays = Mapping[str, NDArray[Any]]
 Shown = dict[str, NDArray[np.int32]]
@@ -125,23 +129,35 @@ def _quantiles(
     return limits[:, 0].astype(np.float64), limits[:, 1].astype(np.float64)
 
 
-def item_table(prepared: Prepared, shown: Shown) -> pyarrow.Table:
-    """A row an item and grid, by grid and number. Read shard by shard."""
+def item_table(
+    prepared: Prepared, shown: Shown, cells: Mapping[str, Cells] = MappingProxyType({}), pictures: Path | None = None
+) -> pyarrow.Table:
+    """A row an item and grid, by grid and number. Read shard by shard.
+
+    `cells` says how pictures are cut for each image grid. A picture that is shown is written into `pictures`, once.
+    """
     rows: list[dict[str, Any]] = []
+    written: set[int] = set()
     for grid in sorted(shown):
-        for number, item in _items(prepared, shown[grid]):
+        for number, item in _items(prepared, shown[grid], cells):
             known = {"item": number, "id": item.id, "group": item.group, "grid": grid}
-            rows.append(known | describe(item.grids[grid]))
+            what = shown_whole(item) if grid == ITEM else item.grids[grid]
+            if isinstance(what, Image):
+                known["image"] = picture_name(number)
+                if pictures is not None and number not in written:
+                    write_picture(what, number, pictures)
+                    written.add(number)
+            rows.append(known | describe(what))
     return rows_of_items(rows)
 
 
-def _items(prepared: Prepared, numbers: NDArray[np.int32]) -> Iterator[tuple[int, Any]]:
-    shard, items = -1, []
+def _items(prepared: Prepared, numbers: NDArray[np.int32], cells: Mapping[str, Cells]) -> Iterator[tuple[int, Item]]:
+    shard, items, per_shard = -1, [], prepared.items_per_shard
     for number in numbers.tolist():
-        if number // ITEMS_PER_SHARD != shard:
-            shard = number // ITEMS_PER_SHARD
+        if number // per_shard != shard:
+            shard = number // per_shard
             items = prepared.items(shard)
-        yield number, items[number % ITEMS_PER_SHARD]
+        yield number, widened(items[number % per_shard], cells, False)
 
 
 @singledispatch
@@ -166,6 +182,18 @@ def describe_text(grid: Text) -> dict[str, Any]:
         "words": list(grid.words),
         "spaces": [start > end for end, start in zip(ends, starts, strict=False)] + [False] * (len(ends) > 0),
     }
+
+
+@describe.register
+def describe_image(grid: Image) -> dict[str, Any]:
+    """Rows and columns of its cells; one of each for a picture as a whole."""
+    return {"rows": grid.cells.rows, "columns": grid.cells.columns} if grid.cells else {"rows": 1, "columns": 1}
+
+
+@describe.register
+def describe_whole(grid: Whole) -> dict[str, Any]:
+    """Nothing: there is only the item's id."""
+    return {}
 
 
 def rows_of_items(rows: Sequence[Mapping[str, Any]]) -> pyarrow.Table:

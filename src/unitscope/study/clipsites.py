@@ -31,6 +31,14 @@ KINDS = ("top", "low", "band", "random", "missed")
 SIZES = (N_EXTREME, N_EXTREME, N_IN_BAND * len(BANDS), N_RANDOM, N_MISSED)
 WINDOW = 60
 """Words shown of a longer text."""
+OF_IMAGES = (8, 4, 1, 2, 2)
+"""Clips of each kind (of each band) on a grid of an image's cells, whose clips hold the values of all cells."""
+_OF_IMAGES = np.concatenate(
+    [
+        np.tile(np.arange(size // n) < kept, n)
+        for size, kept, n in zip(SIZES, OF_IMAGES, (1, 1, len(BANDS), 1, 1), strict=True)
+    ]
+)
 _EDGES = (1.0, 0.99, 0.9, 0.5, 0.0)
 Arrays = dict[str, NDArray[Any]]
 
@@ -66,14 +74,14 @@ class Places:
     half_b: NDArray[np.bool_]
 
     @classmethod
-    def of(cls, sites: Sites, halves: Halves) -> Places:
-        """From the sites of a frame, items in order."""
+    def of(cls, sites: Sites, halves: Halves, n_shown: NDArray[np.int32] | None = None) -> Places:
+        """From the sites of a frame, items in order. `n_shown` [S]: sites of each one's item, if not `length`."""
         n = len(sites.item)
         new = np.concatenate([[True], sites.item[1:] != sites.item[:-1]]) if n else np.zeros(0, np.bool_)
         starts = np.concatenate([np.flatnonzero(new), [n]]).astype(np.int64)
         item = (np.cumsum(new) - 1).astype(np.int32)
         order = np.random.default_rng(n).permutation(n).astype(np.int32)
-        return cls(item, starts, sites.position, sites.length, order, halves.b)
+        return cls(item, starts, sites.position, sites.length if n_shown is None else n_shown, order, halves.b)
 
 
 def clip_sites(
@@ -119,6 +127,8 @@ def clip_sites(
     extremes[1][:, N_OTHER_END:][sign >= 0] = -1
     sites = np.concatenate([*extremes, drawn, missed], axis=1)
     sites[~usable] = -1
+    if clipping.window <= 0:
+        sites[:, ~_OF_IMAGES] = -1
     return {
         "clip.sites": sites,
         "clip.keys": _around(keys, places.item, places.starts, places.position, places.length, sites, clipping.window),

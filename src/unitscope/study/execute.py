@@ -129,7 +129,8 @@ class Executor:
             return [i for i, path in enumerate(self.spools(job.variant, job.round)) if not path.exists()]
         if job.kind == "units":
             return [i for i, each in enumerate(blocks_of(part)) if not self.block(job.variant, each).exists()]
-        return [s.layer for s in part if s.start == 0 and not self.check(s.layer).exists()]
+        words = [s.layer for s in part if s.start == 0 and sitepass.is_resampled(self.study.layers[s.layer])]
+        return [layer for layer in words if not self.check(layer).exists()]
 
     def execute(self, job: Job, task: int) -> dict[str, int]:
         """Run one task. Returns counts to tell the user."""
@@ -192,6 +193,8 @@ def resampling_changes(executor: Executor, concepts: dict[int, Any]) -> dict[str
     """Share of sampled units whose first concept differs under the other resampling. `concepts` [U] by layer."""
     differ = total = 0
     for layer, first in concepts.items():
+        if not sitepass.is_resampled(executor.study.layers[layer]):
+            continue
         sampled = sitepass.sampled_units(executor.study, layer)
         other = ArrayFile(executor.check(layer)).read("concept")
         mine = first[sampled]

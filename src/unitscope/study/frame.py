@@ -18,8 +18,10 @@ from numpy.typing import NDArray
 
 from unitscope.concepts.table import ConceptTable
 from unitscope.errors import PlanError
+from unitscope.sites import kind_of
 from unitscope.stats.controls import Controls, WithinForm
 from unitscope.stats.formulas import Masks
+from unitscope.stats.grid_controls import controls_of
 from unitscope.stats.halves import Halves, split
 from unitscope.stats.intervals import Blocks
 from unitscope.stats.passport import Passports
@@ -104,7 +106,7 @@ class Universe:
     @cached_property
     def forms_b(self) -> Strata:
         """Strata of word form over half B."""
-        return Strata.of(self.controls_b.form, self.blocks_b.of_site)
+        return Strata.of(self.controls_b.form_stratum, self.blocks_b.of_site)
 
     @cached_property
     def places_b(self) -> Strata:
@@ -164,7 +166,10 @@ class Universe:
 
 @dataclass(frozen=True)
 class Frame:
-    """Valid sites of a grid. `valid` [all sites] says which; everything else is over the S valid ones."""
+    """Valid sites of a grid. `valid` [all sites] says which; everything else is over the S valid ones.
+
+    `n_shown` [S] is how many sites each one's item has, valid or not, where that is not `sites.length`.
+    """
 
     valid: NDArray[np.bool_]
     sites: Sites
@@ -172,6 +177,7 @@ class Frame:
     controls: Controls
     table: ConceptTable
     universes: tuple[Universe, ...]
+    n_shown: NDArray[np.int32] | None = None
 
     def ready(self) -> None:
         """Make what all units share, before there is a chunk of units in memory beside it."""
@@ -195,7 +201,7 @@ class Frame:
     @cached_property
     def places(self) -> Places:
         """What drawing clips needs of the sites."""
-        return Places.of(self.sites, self.halves)
+        return Places.of(self.sites, self.halves, self.n_shown)
 
     @cached_property
     def passports(self) -> Passports:
@@ -242,10 +248,17 @@ def load_frame(prepared: Prepared, grid: str, spool: Sequence[Path], seed: int) 
     Raises PlanError when the model has a position for no site.
     """
     valid = np.concatenate([ArrayFile(path).read(f"valid.{grid}") for path in spool])
-    return make_frame(prepared.sites(grid), prepared.groups(), prepared.concepts(grid), valid, seed)
+    return make_frame(prepared.sites(grid), prepared.groups(), prepared.concepts(grid), valid, seed, kind_of(grid))
 
 
-def make_frame(sites: Sites, groups: Sequence[str], table: ConceptTable, valid: NDArray[np.bool_], seed: int) -> Frame:
+def make_frame(
+    sites: Sites,
+    groups: Sequence[str],
+    table: ConceptTable,
+    valid: NDArray[np.bool_],
+    seed: int,
+    kind: str = "text",
+) -> Frame:
     """Build a frame from arrays over all sites; see `load_frame`."""
     if not valid.any():
         raise PlanError("The model has a position for none of the corpus' words.", fix="Check tokenizer and corpus.")
@@ -253,13 +266,16 @@ def make_frame(sites: Sites, groups: Sequence[str], table: ConceptTable, valid: 
     table = table if valid.all() else table.select_sites(valid)
     halves = split(kept.item, groups, seed)
     form = np.unique(kept.form, return_inverse=True)[1].astype(np.int32)
-    controls = Controls(form, kept.position, kept.length)
+    controls = controls_of(kind, form, kept.position, kept.length)
     columns = Columns(table.indptr, table.sites, table.n_sites)
     universes = tuple(
         _universe(columns, np.array(concepts, np.intp), known, halves, controls)
         for concepts, known in table.universes()
     )
-    return Frame(valid, kept, halves, controls, table, universes)
+    n_shown = None
+    if kind != "text":  # an image's length is its number of columns, an item's its number of words
+        n_shown = np.full(len(kept.item), int(sites.position.max()) + 1, np.int32)
+    return Frame(valid, kept, halves, controls, table, universes, n_shown)
 
 
 def _universe(

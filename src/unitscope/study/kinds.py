@@ -6,6 +6,11 @@ more strongly than the 99th percentile of that copy's units in the same layer. F
 better ones are held fixed as well: a detector of nouns is none of plurals. *Positional*: within word forms only
 until position and length are held fixed, or the concept is itself a position or length. *Lexical*: all else, effects
 within forms that are no stronger than an untrained copy's among them.
+
+On an image grid the cell's appearance takes the place of the word form and its row and column that of position and
+length; what would be lexical is there *appearance*, and so is any match with a colour. On the grid `item` there is no
+word form to hold fixed: a match is contextual only where it holds among texts of like length and exceeds an untrained
+copy that was run, since that copy knows the texts' words as well; else it is lexical (of an image: appearance).
 """
 
 from __future__ import annotations
@@ -18,7 +23,8 @@ from numpy.typing import NDArray
 from unitscope.stats.discoveries import adjust
 
 LEVEL = 0.05
-PLACES = ("position", "covariates:length")
+LOOKS = ("colours:",)
+PLACES = ("position", "covariates:length", "place:")
 
 
 def kinds(
@@ -28,10 +34,12 @@ def kinds(
     place: NDArray[np.float64],
     place_p: NDArray[np.float64],
     bar: NDArray[np.float64],
+    grid: NDArray[Any] | None = None,
 ) -> NDArray[Any]:
     """Kind of each match [n]: names, effects and p-values within form and within form at position, and the bar.
 
-    `bar` [n] is the untrained copy's 99th percentile of the effect at position; NaN where none was run.
+    `bar` [n] is the untrained copy's 99th percentile of the effect at position; NaN where none was run. `grid` [n] says
+    what each match's sites are: `text`, `image`, `item`, or `image item` for whole images; None: all are text.
     """
     form_q, place_q = adjust(form_p), adjust(place_p)
     with np.errstate(invalid="ignore"):
@@ -43,6 +51,13 @@ def kinds(
     found[by_form & ~by_place] = "positional"
     found[by_form & by_place & beyond] = "contextual"
     found[is_place] = "positional"
+    if grid is not None:
+        looks = np.array([str(name).startswith(LOOKS) for name in concept_names], np.bool_)
+        whole = np.isin(grid, ("item", "image item"))
+        with np.errstate(invalid="ignore"):
+            found[whole] = np.where(by_place & (place > bar), "contextual", "lexical")[whole]
+        found[looks & (grid == "image")] = "appearance"
+        found[(found == "lexical") & np.isin(grid, ("image", "image item"))] = "appearance"
     return found
 
 

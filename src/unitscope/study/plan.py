@@ -11,18 +11,23 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from unitscope.errors import PlanError
 from unitscope.models.base import Layer, LongItems, Resampling
+from unitscope.sites import Cells, kind_of
 from unitscope.store import fingerprint
 
 SCHEMA = 2
 ITEMS_PER_SHARD = 256
+IMAGES_PER_SHARD = 32
 UNITS_PER_BLOCK = 1024
 SAMPLED_UNITS = 32
 BASELINES = ("untrained", "rotation")
 N_CANDIDATES = 5
+POOLINGS = ("mean", "max", "last", "first")
+
+Pooling = Literal["mean", "max", "last", "first"]
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,18 @@ class Study:
     lens: str = ""
     """Fingerprint of the readout through which units are seen to write; empty for no lens."""
     attribution: bool = False
+    pool: Pooling = "mean"
+
+    @property
+    def items_per_shard(self) -> int:
+        """Items a site pass takes at a time: fewer images than texts, since an image has many sites."""
+        images = any(kind_of(layer.pooled_from or layer.grid) == "image" for layer in self.layers)
+        return IMAGES_PER_SHARD if images else ITEMS_PER_SHARD
+
+    @property
+    def cells(self) -> dict[str, Cells]:
+        """How pictures are cut for each image grid."""
+        return {layer.grid: Cells.parse(layer.cells) for layer in self.layers if kind_of(layer.grid) == "image"}
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values: the manifest's identity."""
@@ -135,7 +152,7 @@ def make_plan(
     """Cut the study into rounds that keep the budgets. Raises PlanError when not even one block of units fits."""
     disk = budget.disk if budget.disk is not None else int(_free_disk(folder) * 0.8)
     memory = budget.memory
-    sites_in_shard = max(1, round(n_sites / max(n_items, 1) * ITEMS_PER_SHARD))
+    sites_in_shard = max(1, round(n_sites / max(n_items, 1) * study.items_per_shard))
     # A worker holds the interpreter with its libraries, the weights, one batch's activations, one shard's rounded
     # activations twice (as captured and unit-major), and later a chunk of units with its statistics.
     fixed = 700_000_000 + 2 * model_bytes + 4 * n_sites * 24

@@ -39,6 +39,8 @@ from unitscope.study.plan import Budget, Plan, Slice, Study, blocks_of, make_pla
 from unitscope.study.prepare import Prepared, prepare
 from unitscope.study.writes import lens_note, write_layers, write_writes
 
+N_SKIPPED = 100
+"""Items left out that the manifest names; all are counted."""
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how much is done, and of how much."""
 
@@ -126,6 +128,8 @@ class Run:
             self.work / "prepared",
             self.model.normalise,
             lambda n: self.progress("reading the corpus", n, 0),
+            cells=self.study.cells,
+            items_per_shard=self.study.items_per_shard,
         )
         n_sites = max(prepared.n_sites(grid) for grid in prepared.grids)
         plan = self.plan(prepared.n_items, n_sites)
@@ -248,7 +252,12 @@ class Run:
         blocks = {variant: self._blocks(executor, variant) for variant in self.study.variants}
         frames = {grid: executor.frame(grid) for grid in prepared.grids}
         first = {layer: _first_concepts(blocks["trained"], layer) for layer in range(len(self.study.layers))}
+        skipped = prepared.skipped
+        if skipped:
+            counts["skipped_items"] = len(skipped)
         notes = {"items": prepared.n_items, "counts": dict(counts), "resampling": resampling_changes(executor, first)}
+        if skipped:
+            notes["skipped"] = dict(sorted(skipped.items())[:N_SKIPPED])
         notes["writes"] = lens_note(self.study, self.model)
         if self.study.lens:
             model = executor.model_for("trained")

@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 
 from unitscope.arrays import halves_scale
 from unitscope.models.base import Layer, Model, Resampling
-from unitscope.sites import Item
+from unitscope.sites import Item, kind_of
 from unitscope.store import write_arrays
 from unitscope.study.bases import parts_wanted
 from unitscope.study.plan import SAMPLED_UNITS, Slice, Study
+from unitscope.study.pooling import run_pooled
 
 if TYPE_CHECKING:
     import torch
@@ -54,6 +55,11 @@ def rotation(layer: Layer, seed: int) -> list[tuple[NDArray[np.int64], NDArray[n
     return sets
 
 
+def is_resampled(layer: Layer) -> bool:
+    """Whether the layer's values rest on a resampling from subwords to words, which is worth checking."""
+    return kind_of(layer.grid) == "text"
+
+
 def spool_name(part: Slice) -> str:
     """Name of a slice's array in a spool file."""
     return f"{part.layer}.{part.start}"
@@ -70,12 +76,15 @@ def run_shard(
     """Run one shard of items through the model and write its spool file. Returns counts to tell the user."""
 
     layers = [study.layers[s.layer] for s in part]
-    sampled = {s.layer: sampled_units(study, s.layer) for s in part} if variant == "trained" else {}
+    words = [s.layer for s in part if is_resampled(study.layers[s.layer])] if variant == "trained" else []
+    sampled = {index: sampled_units(study, index) for index in words}
     also = {study.layers[index].address: units for index, units in sampled.items()}
     only = parts_wanted(study, part, variant)
-    captured = model.run(
+    captured = run_pooled(
+        model,
         items,
         layers,
+        study.pool,
         resample=study.resample,
         batch_size=study.batch_size,
         long_items=study.long_items,

@@ -16,10 +16,13 @@ from numpy.typing import NDArray
 
 from unitscope.atlas import CHECKSUMS, MANIFEST, write_table
 from unitscope.measures.base import Measure
+from unitscope.models.base import Layer
+from unitscope.sites import kind_of
 from unitscope.stats.discoveries import adjust
 from unitscope.stats.passport import PARTS
 from unitscope.store import sha256_of, write_json
-from unitscope.study.kinds import LEVEL, bars, kinds
+from unitscope.study.kinds import LEVEL, bars
+from unitscope.study.kinds import kinds as kinds_found
 from unitscope.study.plan import Study
 from unitscope.study.unitpass import N_REPORTED, STATUS
 
@@ -41,21 +44,25 @@ class Evidence:
     tests: Table
 
 
-def find_matches(tests: Table, measures: Sequence[Measure], bar: Mapping[str, float]) -> Table:
+def find_matches(
+    tests: Table, measures: Sequence[Measure], bar: Mapping[str, float], sites: Mapping[str, str] | None = None
+) -> Table:
     """Reported matches: first concepts with q < .05, further ones where the first is rejected; a row a measure.
 
-    `bar` has the untrained copy's 99th percentile of each layer, NaN where none was run.
+    `bar` has the untrained copy's 99th percentile of each layer, NaN where none was run; `sites` what the sites of each
+    layer are (see `kinds`), text where it is not given.
     """
     q = discoveries(tests)
     chosen = np.flatnonzero(q < LEVEL)
     rows = {name: column[chosen] for name, column in tests.items()}
     limit = np.array([bar[layer] for layer in rows["layer"].tolist()], np.float64)
+    grid = None if sites is None else np.array([sites[layer] for layer in rows["layer"].tolist()], object)
     form, place = rows["within_form"], rows["within_form_position"]
     form_p, place_p = rows["within_form_p"], rows["within_form_position_p"]
     known = {
         "n": rows["n"],
         "prevalence": rows["prevalence"],
-        "kind": kinds(rows["concept"], form, form_p, place, place_p, limit),
+        "kind": kinds_found(rows["concept"], form, form_p, place, place_p, limit, grid),
         "within_form": form,
         "within_form_p": form_p,
         "within_form_q": adjust(form_p),
@@ -141,7 +148,13 @@ def with_verdicts(units: Table, matches: Table) -> Table:
     return {**units, **dict(zip(VERDICTS, (concept, score, kind, context, n_matches), strict=True))}
 
 
-def summarise(layers: Sequence[str], units: Table, tests: Table, smallest: float) -> dict[str, Any]:
+def summarise(
+    layers: Sequence[str],
+    units: Table,
+    tests: Table,
+    smallest: float,
+    kinds: Sequence[str] = ("contextual", "lexical", "positional"),
+) -> dict[str, Any]:
     """Counts by layer for the manifest: status, tested, reported, kinds, median passport, and over all layers."""
     found: dict[str, Any] = {}
     for layer in layers:
@@ -158,7 +171,7 @@ def summarise(layers: Sequence[str], units: Table, tests: Table, smallest: float
             **{name: int((units["status"][here] == name).sum()) for name in STATUS},
             "tested": int(first.sum()),
             "reported": int(sum(value is not None for value in kind)),
-            **{name: int((kind == name).sum()) for name in ("contextual", "lexical", "positional")},
+            **{name: int((kind == name).sum()) for name in kinds},
             "with_context": int(sum(value is not None for value in units["context"][here])),
             "within_form_position_p99": round(float(np.quantile(effect, 0.99)), 6) if len(effect) else None,
             "median_shares": None if medians is None else dict(zip(PARTS, medians, strict=True)),
@@ -168,12 +181,26 @@ def summarise(layers: Sequence[str], units: Table, tests: Table, smallest: float
     return found
 
 
+def sites_of(layer: Layer) -> str:
+    """What a layer's sites are: `text`, `image`, `item`, or `image item` where whole images are pooled or scored."""
+    kind = kind_of(layer.grid)
+    return "image item" if kind == "item" and kind_of(layer.pooled_from) == "image" else kind
+
+
+def kinds_of(sites: Mapping[str, str]) -> tuple[str, ...]:
+    """Kinds that matches of these layers can have: where there are images, `appearance` too."""
+    images = any(each.startswith("image") for each in sites.values())
+    texts = any(not each.startswith("image") for each in sites.values())
+    return ("contextual", *(["lexical"] if texts else []), *(["appearance"] if images else []), "positional")
+
+
 def conclude(
     study: Study, measures: Sequence[Measure], evidence: Mapping[str, Evidence], smallest: float, folder: Path
 ) -> dict[str, Any]:
     """Write units, tests and matches of all variants. Returns the manifest's summary by variant."""
     layers = [layer.address for layer in study.layers]
     bar = dict.fromkeys(layers, np.nan)
+    sites = {layer.address: sites_of(layer) for layer in study.layers}
     if "untrained" in evidence:
         tests = evidence["untrained"].tests
         first = tests["slot"] == 1
@@ -186,9 +213,9 @@ def conclude(
         bar = dict(zip(layers, bars(number, strongest, len(layers)).tolist(), strict=True))
     summary = {}
     for variant, found in evidence.items():
-        matches = find_matches(found.tests, measures, bar)
+        matches = find_matches(found.tests, measures, bar, sites)
         units = with_verdicts(found.units, matches)
-        summary[variant] = summarise(layers, units, found.tests, smallest)
+        summary[variant] = summarise(layers, units, found.tests, smallest, kinds_of(sites))
         for name, table in (("units", units), ("tests", found.tests), ("matches", matches)):
             write_table(folder / f"{table_name(variant, name)}.parquet", table)
     return summary

@@ -23,6 +23,7 @@ from unitscope.errors import ModelError
 from unitscope.models.base import Model
 from unitscope.store import read_arrays, write_arrays
 from unitscope.study.plan import Study
+from unitscope.study.pooling import base_layer
 
 if TYPE_CHECKING:
     import torch
@@ -121,7 +122,7 @@ def write_layers(study: Study, model: Model, folder: Path, tick: Callable[[int, 
     for index, layer in enumerate(study.layers):
         path = _file(folder, index)
         if not path.exists():
-            found = directions(model, read, layer.address)  # type: ignore[arg-type]
+            found = directions(model, read, base_layer(layer).address)  # type: ignore[arg-type]
             none = read.gain.new_zeros(0, len(read.gain))
             rows, normed = (none, True) if found is None else found
             write_arrays(path, lens(read, rows, normed=normed, seed=study.seed))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from unitscope.sites import kind_of
+
 
 @dataclass(frozen=True)
 class Words:
@@ -41,4 +43,4 @@ def words_of(grid: str) -> Words:
     >>> words_of("image").alone, words_of("source").alone
     ('appearance', 'the word itself')
     """
-    return {"image": _IMAGE, "item": _ITEM}.get(grid, _TEXT)
+    return {"image": _IMAGE, "item": _ITEM}.get(kind_of(grid), _TEXT)
