@@ -28,9 +28,10 @@ types: install
 
 docs: install
 	$(BIN)/python docs/check.py
+	$(BIN)/mkdocs build --quiet
 
 bench: install
 	for program in benchmarks/*.py; do echo "== $$program"; $(BIN)/python $$program || exit 1; done
 
 clean:
-	rm -rf .venv demo-atlas demo-atlas.partial demo-atlas-site
+	rm -rf .venv demo-atlas demo-atlas.partial demo-atlas-site site

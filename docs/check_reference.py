@@ -1,7 +1,8 @@
 """What docs/reference must name: commands and options, measures, concepts, corpora, errors, files and columns.
 
 Each is read off the program or off an atlas, and looked for as inline code in the page, in the section where it
-belongs. Options that the docs name and the program lacks are found too.
+belongs. Options that the docs name and the program lacks are found too, and parts of the package that docs/design.md
+does not name.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ def undocumented(root: Path, atlas: Path) -> list[str]:
     for each in (atlas, atlas.with_name("decoder-atlas")):
         found += _atlas_files(reference, each) if each.exists() else []
     found += _unknown_options(root)
-    return found
+    return found + _design(root)
 
 
 def section(text: str, title: str) -> str:
@@ -175,6 +176,18 @@ def _atlas_files(reference: Path, atlas: Path) -> list[str]:
     layers = {layer["address"] for layer in manifest["study"]["layers"]}
     found += lacks(page, dict.fromkeys(name for part in parts for name in part if name not in layers), "manifest.json")
     return found + lacks(page, json.loads((atlas / "run.json").read_text(encoding="utf-8")), "run.json")
+
+
+def _design(root: Path) -> list[str]:
+    """Parts of the package and modules of its study that the page on the design does not name."""
+    package, known = root / "src" / "unitscope", _code((root / "docs" / "design.md").read_text(encoding="utf-8"))
+    parts = [path.name if path.suffix else f"{path.name}/" for path in package.iterdir() if _is_part(path)]
+    names = [*parts, *(path.stem for path in (package / "study").glob("[!_]*.py"))]
+    return [f"docs/design.md does not name `{name}`" for name in sorted(set(names)) if name not in known]
+
+
+def _is_part(path: Path) -> bool:
+    return path.name[0] not in "_." and (path.suffix == ".py" or path.is_dir())
 
 
 def _files(atlas: Path) -> Iterator[Path]:

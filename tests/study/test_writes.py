@@ -165,3 +165,26 @@ def test_tokens_that_are_no_text_are_kept_as_question_marks() -> None:
     study: Any = type("S", (), {"layers": [type("L", (), {"address": "a"})]})
     table = write_rows(study, {0: arrays}, lambda ids: ["\ud800" if i else "x\x00" for i in ids])
     assert table.column("token").to_pylist() == ["?", "x\x00"]
+
+
+def test_units_of_a_basis_write_along_its_decoder_and_climb_the_ladder(
+    make: Callable[..., Atlas], language_model: Callable[[str], Path]
+) -> None:
+    atlas = make(layers=["h.1"], bases=["h.1=rotation:3"], ladder=True, pairs=True)
+    layer = "h.1~rotation3"
+    rows = atlas.sql("select * from writes where layer = ? and unit = 5 and sign = 1 order by rank", [layer])
+    basis = atlas.basis(layer)
+    assert basis is not None
+    one = torch.zeros(2, 16)
+    one[1, 5] = 1.0
+    decoded = basis.decode(one)
+    direction = (decoded[1] - decoded[0]).tolist()
+    stored = load_file(language_model("gpt2") / "model.safetensors")
+    norm, embedding = (
+        next(value.tolist() for key, value in stored.items() if key.endswith(name))
+        for name in ("ln_f.weight", "wte.weight")
+    )
+    logits = naive(direction, norm, embedding, centred=True)
+    best = sorted(range(len(logits)), key=lambda token: -logits[token])[: len(rows)]
+    assert [row["token_id"] for row in rows] == best
+    assert len(atlas.sql("select distinct rung from ladder where layer = ?", [layer])) == 4

@@ -63,7 +63,7 @@ def _combination_end(text: str) -> int:
     """Place of the first comma outside quotes, or the end.
 
     >>> _combination_end("combine:a=upos:X or 'words:,',words"), _combination_end("combine:a=words:don't,upos")
-    (31, 21)
+    (29, 21)
     """
     hidden = _QUOTED.sub(lambda quoted: "_" * len(quoted[0]), text)
     return hidden.find(",") if "," in hidden else len(text)

@@ -25,7 +25,7 @@ from unitscope.sites import Item
 N_TRAINED = 10_000
 """Most forms that the segmenter learns from, the most frequent first; all others are cut by what it learned."""
 MOST_EPOCHS = 4
-"""Most rounds over the forms; what is gained later is below a percent of the description's length."""
+"""Most rounds over the forms."""
 LONGEST = 30
 """Longest form, in characters, that is cut; longer ones are mostly addresses and noise."""
 

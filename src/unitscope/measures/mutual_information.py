@@ -32,14 +32,13 @@ class MutualInformation(Measure):
         """Information in bits [U, C]; NaN without sites."""
         if not joint.n_sites:
             return np.full(joint.inside.shape[:2], np.nan)
-        n = float(joint.n_sites)
-        inside = joint.inside / n
-        outside = joint.bins[:, None, :] / n - inside
-        p = joint.concept / n
-        within = (xlogy(inside, inside) + xlogy(outside, outside)).sum(axis=-1)
-        bins = joint.bins / n
-        whole = xlogy(p, p) + xlogy(1 - p, 1 - p) + xlogy(bins, bins).sum(axis=-1)[:, None]
-        return np.asarray(np.maximum(within - whole, 0.0) / np.log(2), np.float64)
+        # Counts are whole numbers: k ln k is looked up. n I = sum of it over cells, less over margins, plus n ln n.
+        every = np.arange(joint.n_sites + 1, dtype=np.float64)
+        log = xlogy(every, every)
+        cells = (log[joint.inside] + log[joint.bins[:, None, :] - joint.inside]).sum(axis=-1)
+        margins = log[joint.concept] + log[joint.n_sites - joint.concept] + log[joint.bins].sum(axis=-1)[:, None]
+        information = (cells - margins + log[-1]) / joint.n_sites
+        return np.asarray(np.clip(information / np.log(2), 0.0, 1.0), np.float64)
 
     def ceiling(self, joint: JointCounts) -> Scores:
         """Entropy of the concept in bits, [U, C]."""

@@ -20,6 +20,8 @@ POSITION_EDGES = (*range(1, 17), 20, 25, 30, 40, 60)
 LENGTH_EDGES = (*range(2, 31), 35, 40, 50, 60, 80)
 STRATUM_EDGES = (1, 2, 4, 8, 16, 32)
 
+_u = np.uint64  # unsigned indices spare a test for negative ones
+
 
 @dataclass(frozen=True)
 class Controls:
@@ -176,9 +178,9 @@ def demeaned_sums(
         mean_of[:] = 0.0
         mean = 0.0
         for s in range(n_sites):
-            v = value_of[keys[u, s]]
+            v = value_of[_u(keys[u, s])]
             value[s] = v
-            mean_of[form[s]] += v
+            mean_of[_u(form[s])] += v
             mean += v
         mean /= max(n_sites, 1)
         for g in range(form_size.shape[0]):
@@ -186,7 +188,7 @@ def demeaned_sums(
         around, within = 0.0, 0.0
         for s in range(n_sites):
             v = value[s]
-            gap = v - mean_of[form[s]]
+            gap = v - mean_of[_u(form[s])]
             value[s] = gap
             within += gap * gap
             around += (v - mean) * (v - mean)
@@ -197,12 +199,12 @@ def demeaned_sums(
             first, second, third, fourth = 0.0, 0.0, 0.0, 0.0
             whole = start + (end - start) // 4 * 4
             for i in range(start, whole, 4):
-                first += value[sites[i]]
-                second += value[sites[i + 1]]
-                third += value[sites[i + 2]]
-                fourth += value[sites[i + 3]]
+                first += value[_u(sites[i])]
+                second += value[_u(sites[i + 1])]
+                third += value[_u(sites[i + 2])]
+                fourth += value[_u(sites[i + 3])]
             for i in range(whole, end):
-                first += value[sites[i]]
+                first += value[_u(sites[i])]
             sums[u, c] = (first + second) + (third + fourth)
     return total, inside, sums
 
@@ -220,5 +222,6 @@ def _subtract(
     found = np.empty((n_units, n_sites), np.float32)
     for u in range(n_units):
         for s in range(n_sites):
-            found[u, s] = value_of[keys[u, s]] - by_position[u, position_bin[s]] - by_length[u, length_bin[s]]
+            place, long = by_position[u, _u(position_bin[s])], by_length[u, _u(length_bin[s])]
+            found[u, s] = value_of[_u(keys[u, s])] - place - long
     return found

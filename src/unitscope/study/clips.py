@@ -40,17 +40,49 @@ def clip_table(study: Study, frames: Mapping[str, Frame], blocks: Iterable[Array
 
     `blocks` have `layer`, `unit`, `scale`, `concept`, `sign`, `clip.sites` and `clip.keys` of units in order.
     """
-    tables, shown = [], {grid: np.zeros(0, np.int32) for grid in frames}
+    shown = {grid: np.zeros(0, np.int32) for grid in frames}
+    # Names of all grids' concepts, one after the other, and none.
+    names = [name for grid in sorted(frames) for name in frames[grid].table.names]
+    sizes = [len(frames[grid].table.names) for grid in sorted(frames)]
+    first_name = dict(zip(sorted(frames), np.cumsum([0, *sizes]).tolist()[:-1], strict=True))
+    parts: list[dict[str, NDArray[Any]]] = []
     for arrays in blocks:
-        layer = study.layers[int(arrays["layer"][0])]
-        columns, items = _of_block(layer.address, layer.grid, frames[layer.grid], arrays)
-        tables.append(pyarrow.table(columns))
-        shown[layer.grid] = np.union1d(shown[layer.grid], items)
-    return pyarrow.concat_tables(tables).combine_chunks(), shown
+        number = int(arrays["layer"][0])
+        grid = study.layers[number].grid
+        part = _of_block(grid, frames[grid], arrays)
+        missed = part["concept"] >= 0
+        part["concept"] = np.where(missed, part["concept"] + first_name[grid], len(names)).astype(np.int32)
+        part["layer"] = np.full(len(missed), number, np.int32)
+        parts.append(part)
+        shown[grid] = np.union1d(shown[grid], part["item"])
+    whole = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    lengths = whole.pop("length")
+    texts = {
+        "layer": [layer.address for layer in study.layers],
+        "kind": list(KINDS),
+        "concept": [*names, None],
+        "grid": [layer.grid for layer in study.layers],
+    }
+    whole["grid"] = whole["layer"]
+    columns: dict[str, Any] = {}
+    for name in _COLUMNS:
+        if name in texts:
+            columns[name] = pyarrow.array(texts[name], pyarrow.string()).take(pyarrow.array(whole[name]))
+        elif name == "values":
+            columns[name] = list_column(whole[name], lengths)
+        else:
+            columns[name] = pyarrow.array(whole[name], from_pandas=True)
+    return pyarrow.table(columns), shown
 
 
-def _of_block(address: str, grid: str, frame: Frame, arrays: Arrays) -> tuple[dict[str, Any], NDArray[np.int32]]:
-    """Columns of the clips of some units of one layer, and the items they show."""
+_COLUMNS = (
+    *("layer", "unit", "kind", "rank", "low_quantile", "high_quantile", "concept", "grid", "item", "position"),
+    *("value", "first", "values"),
+)
+
+
+def _of_block(grid: str, frame: Frame, arrays: Arrays) -> dict[str, NDArray[Any]]:
+    """Columns of the clips of some units of one layer: kinds and concepts by number, values flat, `length` of them."""
     sites = arrays["clip.sites"]
     row, column = np.nonzero(sites >= 0)
     site, kind = sites[row, column], _KIND[column]
@@ -58,27 +90,24 @@ def _of_block(address: str, grid: str, frame: Frame, arrays: Arrays) -> tuple[di
     position, item = places.position[site], frame.sites.item[site]
     first, n_shown = window_of(position, places.length[site], window_on(grid))
     scale = arrays["scale"].astype(np.float32)[row]
-    values = key_table()[arrays["clip.keys"]] * np.repeat(scale, n_shown)
+    values = key_table()[arrays["clip.keys"]]
+    values *= np.repeat(scale, n_shown)
     own = np.concatenate([[0], np.cumsum(n_shown)])[:-1] + position - first
-    n_names = len(frame.table.names)
-    concept = np.where(kind == KINDS.index("missed"), arrays["concept"][row, 0], n_names)
     low, high = _quantiles(column, kind, arrays["sign"][row, 0])
-    columns = {
-        "layer": pyarrow.repeat(pyarrow.scalar(address), len(row)),
+    return {
         "unit": arrays["unit"][row].astype(np.int32),
-        "kind": pyarrow.array(KINDS).take(pyarrow.array(kind)),
+        "kind": kind.astype(np.int32),
         "rank": _ranks(row, kind),
-        "low_quantile": pyarrow.array(low, from_pandas=True),
-        "high_quantile": pyarrow.array(high, from_pandas=True),
-        "concept": pyarrow.array([*frame.table.names, None], pyarrow.string()).take(pyarrow.array(concept)),
-        "grid": pyarrow.repeat(pyarrow.scalar(grid), len(row)),
+        "low_quantile": low,
+        "high_quantile": high,
+        "concept": np.where(kind == KINDS.index("missed"), arrays["concept"][row, 0], -1).astype(np.int32),
         "item": item.astype(np.int32),
         "position": position.astype(np.int32),
-        "value": values[own].astype(np.float32),
+        "value": values[own],
         "first": first.astype(np.int32),
-        "values": list_column(values.astype(np.float32), n_shown),
+        "values": values,
+        "length": n_shown,
     }
-    return columns, np.unique(item).astype(np.int32)
 
 
 def _ranks(row: NDArray[np.intp], kind: NDArray[Any]) -> NDArray[np.int32]:

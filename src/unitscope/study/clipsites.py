@@ -24,7 +24,7 @@ from unitscope.stats.halves import Halves
 from unitscope.stats.view import Columns, View
 from unitscope.study.prepare import Sites
 
-N_EXTREME, N_IN_BAND, N_RANDOM, N_MISSED = 12, 3, 5, 5
+N_EXTREME, N_OTHER_END, N_IN_BAND, N_RANDOM, N_MISSED = 12, 6, 3, 5, 5
 BANDS = ((0.99, 1.0), (0.9, 0.99), (0.5, 0.9), (0.0, 0.5))
 """Shares of the sites, counted from the end at which the unit is off; mirrored for a unit that falls on its concept."""
 KINDS = ("top", "low", "band", "random", "missed")
@@ -122,6 +122,9 @@ def clip_sites(
     _sort(keys, missed, flips, N_MISSED, 0)
     item = places.item if len(places.starts) > N_EXTREME else np.arange(view.n_sites, dtype=np.int32)
     extremes = [_extreme(keys, item, N_EXTREME, flip) for flip in (0, 0xFFFF)]
+    # Fewer at the end at which the unit does not detect.
+    extremes[0][:, N_OTHER_END:][sign < 0] = -1
+    extremes[1][:, N_OTHER_END:][sign >= 0] = -1
     sites = np.concatenate([*extremes, drawn, missed], axis=1)
     sites[~usable] = -1
     if clipping.window <= 0:

@@ -137,7 +137,7 @@ class Executor:
         part = self.rounds[job.round]
         if job.kind == "sites":
             path = self.spool(job.variant, job.round, task)
-            model = self._model(job.variant)
+            model = self.model_for(job.variant)
             return sitepass.run_shard(self.study, job.variant, part, model, self.prepared.items(task), path)
         spool = self.spools(job.variant, job.round)
         if job.kind == "check":
@@ -152,7 +152,7 @@ class Executor:
         unitpass.run_block(frame, self.measures, block, part, spool, self.block(job.variant, block), extras)
         return {}
 
-    def _model(self, variant: str) -> Model:
+    def model_for(self, variant: str) -> Model:
         """The variant's model, with the layers of the study's bases."""
         own = "untrained" if variant == "untrained" else "trained"
         if own not in self._extended:

@@ -141,7 +141,9 @@ class Run:
             runner = ProcessRunner(plan.n_workers, self.study.threads)
         counts = self._passes(executor, runner)
         if self.study.lens:
-            write_layers(self.study, self.model, self._writes, partial(self.progress, "what units write"))
+            write_layers(
+                self.study, executor.model_for("trained"), self._writes, partial(self.progress, "what units write")
+            )
         if self.study.attribution:
             tick = partial(self.progress, "attributing logits")
             run_attribution(self.study, self.model, prepared, self._blocks(executor, "trained"), self._attributed, tick)
@@ -238,7 +240,9 @@ class Run:
         """Run the minimal pairs, once."""
         if not executor.pairs.exists():
             self.progress("running minimal pairs", 0, 1)
-            run_pairs(self.model, self.study, make_pairs(self.sources, self.study.seed), executor.pairs)
+            run_pairs(
+                executor.model_for("trained"), self.study, make_pairs(self.sources, self.study.seed), executor.pairs
+            )
         return PairResults.read(executor.pairs)
 
     def _assemble(self, executor: Executor, prepared: Prepared, counts: Counter[str]) -> None:
@@ -256,7 +260,8 @@ class Run:
             notes["skipped"] = dict(sorted(skipped.items())[:N_SKIPPED])
         notes["writes"] = lens_note(self.study, self.model)
         if self.study.lens:
-            write_writes(self.study, self.model, self._writes, self._attributed, prepared.n_shards, folder)
+            model = executor.model_for("trained")
+            write_writes(self.study, model, self._writes, self._attributed, prepared.n_shards, folder)
         notes["corpus"] = prepared.corpus_notes
         write_fitted(self.study, self.work, folder)
         pairs = self._pairs(executor) if self.study.pairs else None

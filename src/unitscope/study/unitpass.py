@@ -319,7 +319,8 @@ def _shift_p(universe: Universe, view: View, pairs: Pairs) -> NDArray[np.float64
     for test, which in ((shifts.exact, order[pairs.slots[order] == 0]), (shifts.normal, order[pairs.slots[order] > 0])):
         for start in range(0, len(which), SPECTRA):
             chosen = which[start : start + SPECTRA]
-            concepts = np.stack([universe.spectrum_b(c) for c in pairs.concepts[chosen].tolist()])
+            several, which_of = np.unique(pairs.concepts[chosen], return_inverse=True)
+            concepts = np.stack([universe.spectrum_b(c) for c in several.tolist()])[which_of]
             p[chosen] = test(spectra[pairs.units[chosen]], concepts, pairs.signs[chosen])
     return p
 

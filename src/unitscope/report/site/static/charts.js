@@ -19,6 +19,7 @@
     if (many) spec.datasets = { units: points(await units()) };
     const style = getComputedStyle(document.body);
     spec.config.font = style.fontFamily;
+    if (box.clientWidth < 480) spec.config.legend.columns = 2;
     for (const part of ["axis", "legend", "header"]) for (const name of ["labelFont", "titleFont"]) spec.config[part][name] = style.fontFamily;
     const inside = box.querySelector(".drawn") || box.appendChild(document.createElement("div"));
     inside.className = "drawn";
