@@ -16,10 +16,10 @@ from typing import Any
 
 from unitscope.concepts.base import ConceptSource, speaks
 from unitscope.corpora.base import Corpus
-from unitscope.errors import PlanError
+from unitscope.errors import CorpusError, PlanError
 from unitscope.models.address import split_pooled
 from unitscope.models.base import Layer, Model
-from unitscope.sites import ITEM
+from unitscope.sites import IMAGE, ITEM
 from unitscope.study.pooling import pooled_layer
 
 MOST_CELLS = 400
@@ -99,6 +99,17 @@ def _on_sites(model: Model, layer: Layer, sites: str) -> Layer:
     rows, columns = size if size != (0, 0) else getattr(model, "size")  # noqa: B009 - only models of images have it
     moved: Layer = move(layer, rows, columns)
     return moved
+
+
+def check_modality(model: Model, corpus: Corpus) -> None:
+    """Raise CorpusError where a model of images is given texts, or a model of texts images."""
+    reads_images = IMAGE in getattr(model, "grids", ())
+    if reads_images != (IMAGE in corpus.grids):
+        what, reads = ("texts", "images") if reads_images else ("images", "texts")
+        raise CorpusError(
+            f"Corpus '{corpus.name}' is of {what}, and {model.name} reads {reads}.",
+            fix="Give a model of images a folder of images, and a model of texts a corpus of texts.",
+        )
 
 
 def has_masks(corpus: Corpus) -> bool:
