@@ -66,7 +66,9 @@ def chosen_layers(
     about_items = any(speaks(source, ITEM) for source in sources)
     if grid is None:
         about_sites = not own_grids or any(speaks(source, each) for source in sources for each in own_grids)
-        grid = ("both" if about_sites else "items") if about_items else "words"
+        # Covariates speak of items too, but nobody asks for items because of them.
+        asked = any(speaks(source, ITEM) and not speaks(source, "source") for source in sources)
+        grid = ("both" if about_sites else "items") if asked else "words"
     pooled = {layer.address for layer in (model.resolve(alone) if alone else [])}
     layers: dict[str, Layer] = {}
     whole = {layer.address for layer in found}
