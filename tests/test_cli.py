@@ -79,7 +79,8 @@ def test_layers(tiny_model: Path) -> None:
     data = json.loads(unitscope("layers", tiny_model, "--json").stdout)
     assert data["model"] == "tinybert"
     assert [layer["order"] for layer in data["layers"]] == sorted(layer["order"] for layer in data["layers"])
-    assert {"address", "width", "grid", "role", "n_heads", "order", "basis"} == set(data["layers"][0])
+    known = {"address", "width", "grid", "role", "n_heads", "order", "cells", "pooled_from", "basis"}
+    assert known == set(data["layers"][0])
 
 
 def test_dry_run_prints_the_plan_and_writes_nothing(tiny_model: Path, tiny_corpus: Path, tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ from unitscope.models.base import Layer, LongItems, Model, Resampling
 from unitscope.sites import IMAGE, ITEM, widened
 from unitscope.study.bases import basis_layers
 from unitscope.study.formulas import MOST
-from unitscope.study.layers import GRIDS, chosen_layers, has_masks, parse_sites
+from unitscope.study.layers import GRIDS, check_modality, chosen_layers, has_masks, parse_sites
 from unitscope.study.plan import BASELINES, POOLINGS, Budget, Plan, Pooling, Study
 from unitscope.study.run import Progress, Run, silent
 from unitscope.study.writes import lens_of
@@ -159,6 +159,7 @@ def make_run(
     sources = [*parse_sources(concepts, read, settings.sources), *settings.sources]
     measures = parse_measures(settings.measures)
     loaded = load_model(model, device=settings.device, threads=settings.threads) if isinstance(model, str) else model
+    check_modality(loaded, read)
     layers, bases = _layers(loaded, settings, sources)
     study = Study(
         model=loaded.name,

@@ -14,8 +14,7 @@ import unitscope
 from unitscope.atlas import CLIPS, Atlas
 from unitscope.corpora import load_corpus
 from unitscope.sites import Text
-from unitscope.study import clips as module
-from unitscope.study import clipsites, prepare
+from unitscope.study import clipsites, plan, prepare
 from unitscope.study.clips import describe, rows_of_items
 
 LAYERS = ["encoder.layer.1.intermediate", "embeddings.word_embeddings"]
@@ -26,7 +25,7 @@ WINDOW = 5
 def atlas(tiny_model: Path, tiny_corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Atlas]:
     """With small shards and a small window, so that clips come from many and show parts of items."""
     with pytest.MonkeyPatch.context() as patch:
-        for each in (module, prepare):
+        for each in (plan, prepare):
             patch.setattr(each, "ITEMS_PER_SHARD", 7)
         patch.setattr(clipsites, "WINDOW", WINDOW)
         out = tmp_path_factory.mktemp("clips") / "atlas"

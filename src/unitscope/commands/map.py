@@ -92,7 +92,7 @@ class MapOptions:
     weights: Annotated[Path | None, typer.Option(metavar="FILE", help="Weights of a zoo model (.safetensors).")] = None
     sites: Annotated[
         str,
-        typer.Option(help="Sites of images: cells (of each feature map, at most 400), all, pixels, or ROWSxCOLUMNS."),
+        typer.Option(help="Sites of images: cells (of each map, at most 400), all, pixels, or ROWSxCOLUMNS."),
     ] = "cells"
     grid: Annotated[str | None, typer.Option(help="Sites: words (or cells), items, or both.")] = None
     pool: Annotated[str, typer.Option(help="An item's value over its sites: mean, max, last, first.")] = "mean"

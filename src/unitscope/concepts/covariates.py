@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from unitscope.concepts.base import ITEM_GRID, Annotation
 from unitscope.corpora.base import Corpus
-from unitscope.sites import Item, Text
+from unitscope.sites import IMAGE, Item, Text, kind_of
 
 LENGTHS = ((5, "length 1-5"), (10, "length 6-10"), (20, "length 11-20"), (40, "length 21-40"))
 """Largest number of words in the item, of each bin but the open one, and the bin's name."""
@@ -45,7 +45,7 @@ class CovariateSource:
 
     def speaks(self, grid: str) -> bool:
         """Of words, and of whole items."""
-        return True
+        return kind_of(grid) != IMAGE
 
     @cached_property
     def _names_of(self) -> dict[str, _WordNames]:

@@ -135,9 +135,7 @@ def identity(atlas: Atlas) -> Text:
             "tested.\n"
         )
         if thinned := of_cells(name):
-            text.append(
-                f"It has every {thinned[1]} row and column of {thinned[0]} cells; --sites all takes them all.\n"
-            )
+            text.append(f"It is every {thinned[1]} row and column of {thinned[0]} cells; --sites all takes all.\n")
         if grid["blocks_are_runs_inside_groups"]:
             text.append(permitted(grid["groups"], words))
     text.append(_as_read(atlas))

@@ -31,7 +31,7 @@ KINDS = ("top", "low", "band", "random", "missed")
 SIZES = (N_EXTREME, N_EXTREME, N_IN_BAND * len(BANDS), N_RANDOM, N_MISSED)
 WINDOW = 60
 """Words shown of a longer text."""
-OF_IMAGES = (8, 4, 1, 2, 2)
+OF_IMAGES, N_OTHER_END_OF_IMAGES = (8, 8, 1, 2, 2), 4
 """Clips of each kind (of each band) on a grid of an image's cells, whose clips hold the values of all cells."""
 _OF_IMAGES = np.concatenate(
     [
@@ -123,8 +123,9 @@ def clip_sites(
     item = places.item if len(places.starts) > N_EXTREME else np.arange(view.n_sites, dtype=np.int32)
     extremes = [_extreme(keys, item, N_EXTREME, flip) for flip in (0, 0xFFFF)]
     # Fewer at the end at which the unit does not detect.
-    extremes[0][:, N_OTHER_END:][sign < 0] = -1
-    extremes[1][:, N_OTHER_END:][sign >= 0] = -1
+    n_other = N_OTHER_END if clipping.window > 0 else N_OTHER_END_OF_IMAGES
+    extremes[0][:, n_other:][sign < 0] = -1
+    extremes[1][:, n_other:][sign >= 0] = -1
     sites = np.concatenate([*extremes, drawn, missed], axis=1)
     sites[~usable] = -1
     if clipping.window <= 0:

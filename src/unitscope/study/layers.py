@@ -1,7 +1,7 @@
 """Which layers a study maps, on which sites: patterns and options turned into layers.
 
 `grid` says whether layers are compared on their own sites (`words`, which for images are cells), pooled to one site an
-item (`items`), or on `both`; without it, on both where a concept source is about whole items. A pattern `ADDRESS@item`
+item (`items`), or on `both`; without it, on both where a concept source is about items alone. A pattern `ADDRESS@item`
 asks for the pooled layer alone. `sites` are the sites of images: `cells` of each feature map; `pixels`, those of the
 network's input; or `ROWSxCOLUMNS`, a grid that all layers are interpolated to. Of larger feature maps `cells` takes
 every second, third ... row and column, so that at most 400 cells an image are left (55 x 55 gives 19 x 19): neighbours
@@ -16,10 +16,10 @@ from typing import Any
 
 from unitscope.concepts.base import ConceptSource, speaks
 from unitscope.corpora.base import Corpus
-from unitscope.errors import PlanError
+from unitscope.errors import CorpusError, PlanError
 from unitscope.models.address import split_pooled
 from unitscope.models.base import Layer, Model
-from unitscope.sites import ITEM
+from unitscope.sites import IMAGE, ITEM
 from unitscope.study.pooling import pooled_layer
 
 MOST_CELLS = 400
@@ -56,7 +56,7 @@ def chosen_layers(
     Without patterns those of certain roles, or all. Raises UnknownLayerError for a pattern that matches nothing.
     """
     plain = [pattern for pattern in patterns if not split_pooled(pattern)[1]]
-    alone = [split_pooled(pattern)[0] for pattern in patterns if split_pooled(pattern)[1]]
+    asked = [split_pooled(pattern)[0] for pattern in patterns if split_pooled(pattern)[1]]
     if patterns:
         found = model.resolve(plain) if plain else []
     else:
@@ -65,14 +65,13 @@ def chosen_layers(
     own_grids = {layer.grid for layer in found} - {ITEM}
     about_items = any(speaks(source, ITEM) for source in sources)
     if grid is None:
-        about_sites = not own_grids or any(speaks(source, each) for source in sources for each in own_grids)
-        # Covariates speak of items too, but nobody asks for items because of them.
-        asked = any(speaks(source, ITEM) and not speaks(source, "source") for source in sources)
-        grid = ("both" if about_sites else "items") if asked else "words"
-    pooled = {layer.address for layer in (model.resolve(alone) if alone else [])}
+        about_sites = [any(speaks(source, each) for each in own_grids) for source in sources]
+        alone = any(speaks(source, ITEM) and not own for source, own in zip(sources, about_sites, strict=True))
+        grid = ("both" if any(about_sites) or not own_grids else "items") if alone else "words"
+    pooled = {layer.address for layer in (model.resolve(asked) if asked else [])}
     layers: dict[str, Layer] = {}
     whole = {layer.address for layer in found}
-    for layer in sorted([*found, *(model.resolve(alone) if alone else [])], key=lambda each: each.order):
+    for layer in sorted([*found, *(model.resolve(asked) if asked else [])], key=lambda each: each.order):
         if layer.address in whole and grid != "items" and (layer.grid != ITEM or about_items):
             own = _on_sites(model, layer, sites)
             layers[own.address] = own
@@ -100,6 +99,17 @@ def _on_sites(model: Model, layer: Layer, sites: str) -> Layer:
     rows, columns = size if size != (0, 0) else getattr(model, "size")  # noqa: B009 - only models of images have it
     moved: Layer = move(layer, rows, columns)
     return moved
+
+
+def check_modality(model: Model, corpus: Corpus) -> None:
+    """Raise CorpusError where a model of images is given texts, or a model of texts images."""
+    reads_images = IMAGE in getattr(model, "grids", ())
+    if reads_images != (IMAGE in corpus.grids):
+        what, reads = ("texts", "images") if reads_images else ("images", "texts")
+        raise CorpusError(
+            f"Corpus '{corpus.name}' is of {what}, and {model.name} reads {reads}.",
+            fix="Give a model of images a folder of images, and a model of texts a corpus of texts.",
+        )
 
 
 def has_masks(corpus: Corpus) -> bool:
