@@ -104,7 +104,7 @@ def _measures(reference: Path) -> list[str]:
 
 def _concepts(reference: Path) -> list[str]:
     from unitscope import concepts
-    from unitscope.concepts import covariates, files, spacy, words
+    from unitscope.concepts import covariates, files, pictures, spacy, words
 
     page = reference / "concepts.md"
     names = [*concepts.SPECS, *files.KEYS, *spacy.COLUMNS]
@@ -112,6 +112,7 @@ def _concepts(reference: Path) -> list[str]:
     names += [name for bins in (covariates.LENGTHS, covariates.FREQUENCIES) for _, name in bins]
     names += [covariates.OPEN_LENGTH, covariates.OPEN_FREQUENCY]
     names += [covariates.CAPITALISED, covariates.ALL_CAPS, covariates.HAS_DIGIT]
+    names += [*pictures.ROWS, *pictures.COLUMNS, *pictures.GREYS, *pictures.COLOURS]
     return lacks(page, names)
 
 

@@ -250,3 +250,14 @@ def test_a_predicate_is_described_by_its_name() -> None:
 def test_refuses_what_no_formula_or_ladder_can_be(settings: dict[str, Any], told: str) -> None:
     with pytest.raises(PlanError, match=told):
         Settings(**settings)
+
+
+def test_items_are_mapped_where_a_concept_is_of_items_alone(tiny_model: Path, tmp_path: Path) -> None:
+    def grids(*concepts: str) -> set[str]:
+        run = make_run(str(tiny_model), "demo", tmp_path / "atlas", Settings(max_items=50, concepts=concepts))
+        return {layer.grid for layer in run.study.layers}
+
+    assert grids() == {"source"}  # though the covariates have the length of an item
+    assert grids("covariates", "upos") == {"source"}
+    assert grids("labels", "upos") == {"source", "item"}
+    assert grids("labels", "covariates") == {"source", "item"}

@@ -64,11 +64,11 @@ def contextual(atlas: Atlas) -> str:
 
 def kinds(atlas: Atlas) -> str:
     """Units of the trained model by kind and layer."""
-    rows = []
+    rows, found = [], findings.kinds(atlas)
     for row in findings.layer_rows(atlas):
         numbers = [count(row[name]) for name in ("units", "reported")]
-        rows.append([f"`{row['layer']}`", *numbers, *(share(row[kind], row["units"]) for kind in findings.KINDS)])
-    return markdown(["layer", "units", "reported", *findings.KINDS], rows)
+        rows.append([f"`{row['layer']}`", *numbers, *(share(row[kind], row["units"]) for kind in found)])
+    return markdown(["layer", "units", "reported", *found], rows)
 
 
 def passports(atlas: Atlas) -> str:

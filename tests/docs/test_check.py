@@ -109,3 +109,16 @@ def test_the_reference_names_all_commands_and_their_options(reference):
     assert set(reference.verbs()) >= {"map", "show", "layers", "merge", "demo"}
     assert reference._commands(ROOT / "docs" / "reference") == []
     assert reference._commands(ROOT / "nowhere") != []
+
+
+def test_parts_that_the_page_on_the_design_does_not_name_are_found(reference, tmp_path):
+    study = tmp_path / "src" / "unitscope" / "study"
+    study.mkdir(parents=True)
+    for path in (study / "plan.py", study / "run.py", study / "__init__.py", study.parent / "store.py"):
+        path.touch()
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "design.md").write_text("`study/` has `plan`.", encoding="utf-8")
+    assert reference._design(tmp_path) == [
+        "docs/design.md does not name `run`",
+        "docs/design.md does not name `store.py`",
+    ]
