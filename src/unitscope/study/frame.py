@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from unitscope.concepts.table import ConceptTable
 from unitscope.errors import PlanError
+from unitscope.limits import release_memory
 from unitscope.sites import kind_of
 from unitscope.stats.controls import Controls, WithinForm
 from unitscope.stats.formulas import Masks
@@ -35,7 +36,7 @@ from unitscope.study.prepare import Prepared, Sites
 T = TypeVar("T")
 MIN_SITES, MIN_BLOCKS = 20, 5
 ALIKE = 0.8
-KEPT = 48_000_000
+KEPT = 24_000_000
 """Bytes of what depends on a concept but no unit that are kept between chunks of units."""
 
 
@@ -180,7 +181,13 @@ class Frame:
     n_shown: NDArray[np.int32] | None = None
 
     def ready(self) -> None:
-        """Make what all units share, before there is a chunk of units in memory beside it."""
+        """Make what all units share, once, before there is a chunk of units in memory beside it."""
+        if not self.__dict__.get("_ready"):
+            self._prepare()
+            release_memory()  # of sparse products
+            self.__dict__["_ready"] = True
+
+    def _prepare(self) -> None:
         _ = self.eligible, self.alike
         for universe in self.universes:
             _ = universe.within_a.spread, universe.controls_b.solver, universe.blocks_b, universe.part

@@ -247,6 +247,7 @@ class Run:
 
     def _assemble(self, executor: Executor, prepared: Prepared, counts: Counter[str]) -> None:
         self.progress("writing the atlas", 0, 1)
+        release_memory()
         folder = self.work / "atlas"
         shutil.rmtree(folder, ignore_errors=True)
         blocks = {variant: self._blocks(executor, variant) for variant in self.study.variants}

@@ -37,8 +37,8 @@ from unitscope.study.sitepass import spool_name
 CHUNK = 8_000_000
 N_REPORTED = 2
 """Candidates that are tested; the others only count for how much of a unit the concepts cover."""
-SPECTRA = 32
-"""Pairs whose spectra are multiplied at a time."""
+SPECTRA = 500_000
+"""Sites times pairs whose spectra are multiplied at a time."""
 ON_SHARE, DEAD_BELOW = 0.01, 20
 LIVE, DEAD, CONSTANT, BROKEN = range(4)
 STATUS = ("live", "dead", "constant", "nan")
@@ -317,8 +317,9 @@ def _shift_p(universe: Universe, view: View, pairs: Pairs) -> NDArray[np.float64
     # Pairs of one concept lie together, so that few spectra are made anew where not all can be kept.
     order = np.argsort(pairs.concepts, kind="stable")
     for test, which in ((shifts.exact, order[pairs.slots[order] == 0]), (shifts.normal, order[pairs.slots[order] > 0])):
-        for start in range(0, len(which), SPECTRA):
-            chosen = which[start : start + SPECTRA]
+        step = max(1, SPECTRA // max(view.n_sites, 1))
+        for start in range(0, len(which), step):
+            chosen = which[start : start + step]
             several, which_of = np.unique(pairs.concepts[chosen], return_inverse=True)
             concepts = np.stack([universe.spectrum_b(c) for c in several.tolist()])[which_of]
             p[chosen] = test(spectra[pairs.units[chosen]], concepts, pairs.signs[chosen])
