@@ -89,7 +89,7 @@ def test_merged_atlases_keep_what_was_told(small_model: str, tmp_path: Path) -> 
         ("a.jsonl", '{"text": "the cat"}\n{"text"\n', [], "a.jsonl, line 2: broken JSON"),
         ("a.jsonl", '{"text": "the cat"}\n' * 300 + '{"text": [1]}\n', [], "a.jsonl, line 301: 'text' holds a list."),
         ("a.parquet", "text", [], "a.parquet is no Parquet file"),
-        ("a.csv", "text,label\nthe cat,x\n", ["--concepts", "labels"], "No concept is left over 2 sites"),
+        ("a.csv", "text,label\nthe cat,x\n", ["--concepts", "labels"], "Each label has one value: 'label=x'"),
         ("a.csv", "text\nthe cat\n", ["--concepts", "labels"], "'a.csv' has no labels."),
         ("a.txt", "the cat\n", ["--columns", "text=a"], "'a.txt' has no columns to choose from."),
         ("a.csv", "text\nthe cat\n", ["--concepts", "combine:a=upos"], "Got 'upos' at character 1"),
