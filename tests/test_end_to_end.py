@@ -129,11 +129,13 @@ def test_units_and_their_clips_equal_those_of_a_plain_loop(
         record = atlas.unit(f"{address}:{last}")
         assert (record.row["layer"], record.row["unit"]) == (address, last)
         top = record.of_kind("top")
-        assert [clip["rank"] for clip in top] == list(range(1, 13))
+        first = atlas.sql("select sign from tests where layer = ? and unit = ? and slot = 1", [address, last])
+        n = 6 if first and first[0]["sign"] < 0 else 12  # fewer at the end at which it does not detect
+        assert [clip["rank"] for clip in top] == list(range(1, n + 1))
         best: dict[str, float] = {}
         for (sentence, _), value in zip(kept, values[:, last].tolist(), strict=True):
             best[sentence.id] = max(best.get(sentence.id, value), value)
-        np.testing.assert_allclose([clip["value"] for clip in top], sorted(best.values())[:-13:-1], **tolerance)
+        np.testing.assert_allclose([clip["value"] for clip in top], sorted(best.values())[: -n - 1 : -1], **tolerance)
         value_at = {
             (sentence.id, place): (sentence.words[place].form, value)
             for (sentence, place), value in zip(kept, values[:, last].tolist(), strict=True)
