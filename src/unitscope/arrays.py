@@ -69,6 +69,23 @@ def _monotone(bits: Keys) -> Keys:
     return keys
 
 
+@kernel
+def turned(rows: Keys) -> Keys:
+    """Transpose [S, U] to [U, S], by squares that stay in the cache.
+
+    >>> turned(np.array([[1, 2], [3, 4], [5, 6]], np.uint16)).tolist()
+    [[1, 3, 5], [2, 4, 6]]
+    """
+    n_rows, n_columns = rows.shape
+    found = np.empty((n_columns, n_rows), np.uint16)
+    for left in range(0, n_columns, 32):
+        for top in range(0, n_rows, 32):
+            for column in range(left, min(left + 32, n_columns)):
+                for row in range(top, min(top + 32, n_rows)):
+                    found[np.uint64(column), np.uint64(row)] = rows[np.uint64(row), np.uint64(column)]
+    return found
+
+
 def from_keys(keys: Keys) -> NDArray[np.float32]:
     """Values that keys stand for, as float32; invert `to_keys` (the key 0 is NaN)."""
     bits = np.where(keys >> 15, keys & np.uint16(0x7FFF), ~keys).astype(np.uint16)

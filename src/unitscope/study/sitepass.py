@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unitscope.arrays import halves_scale
+from unitscope.arrays import halves_scale, turned
 from unitscope.models.base import Layer, Model, Resampling
 from unitscope.sites import Item, kind_of
 from unitscope.store import write_arrays
@@ -92,13 +92,13 @@ def run_shard(
         **({"only": only} if only else {}),
     )
     arrays: dict[str, NDArray[Any]] = {f"valid.{grid}": valid for grid, valid in captured.valid.items()}
-    turned: dict[int, torch.Tensor] = {}
+    rotated: dict[int, torch.Tensor] = {}
     for s, layer in zip(part, layers, strict=True):
         values = captured.values[layer.address]
         if variant == "rotation":
-            if s.layer not in turned:
-                turned = {s.layer: _rotate(values, layer, study.seed)}
-            values = turned[s.layer]
+            if s.layer not in rotated:
+                rotated = {s.layer: _rotate(values, layer, study.seed)}
+            values = rotated[s.layer]
         halves, scale = _rounded(values if layer.address in only else values[:, s.start : s.stop])
         arrays[spool_name(s)], arrays[f"{spool_name(s)}.scale"] = halves, scale
         if s.start == 0 and s.layer in sampled:
@@ -111,11 +111,11 @@ def run_shard(
 def _rotate(values: torch.Tensor, layer: Layer, seed: int) -> torch.Tensor:
     import torch
 
-    turned = torch.empty_like(values)
+    found = torch.empty_like(values)
     for units, matrix in rotation(layer, seed):
         index = torch.from_numpy(units).to(values.device)
-        turned[:, index] = values[:, index] @ torch.from_numpy(matrix).to(values.device)
-    return turned
+        found[:, index] = values[:, index] @ torch.from_numpy(matrix).to(values.device)
+    return found
 
 
 def _rounded(values: torch.Tensor) -> tuple[NDArray[np.float16], NDArray[np.float32]]:
@@ -130,6 +130,5 @@ def _rounded(values: torch.Tensor) -> tuple[NDArray[np.float16], NDArray[np.floa
     if (scale != 1).any():
         values = values / torch.from_numpy(scale).to(values.device)
     halves = values.to(torch.float16)
-    # Transposed by strips that stay in the cache.
-    turned = torch.cat([halves[start : start + 64].T for start in range(0, len(halves), 64)], dim=1)
-    return turned.cpu().numpy(), scale
+    bits = halves.contiguous().cpu().numpy().view(np.uint16)
+    return turned(bits).view(np.float16), scale
