@@ -19,7 +19,7 @@ from unitscope.sites import Cells, kind_of
 from unitscope.store import fingerprint
 
 SCHEMA = 2
-ITEMS_PER_SHARD = 256
+ITEMS_PER_SHARD = 128
 IMAGES_PER_SHARD = 32
 UNITS_PER_BLOCK = 1024
 SAMPLED_UNITS = 32
