@@ -21,7 +21,7 @@ def small_model() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def small_corpus(small_model: str, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """300 sentences in 60 documents: two shards."""
+    """300 sentences in 60 documents: three shards."""
     import small_model as module
 
     return str(module.write_corpus(tmp_path_factory.mktemp("corpus") / "small.conllu"))
