@@ -41,6 +41,7 @@ def test_the_site_builds_without_a_warning_and_asks_no_network(tmp_path):
     front = (tmp_path / "index.html").read_text(encoding="utf-8")
     assert "unitscope shows" in front
     assert 'href="how-to/bases.html"' in front
+    assert 'href="contributing.html"' in front
     for page in tmp_path.rglob("*.html"):
         text = page.read_text(encoding="utf-8")
         assert '<script src="http' not in text
