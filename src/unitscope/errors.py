@@ -48,6 +48,8 @@ class MeasureError(UnitscopeError):
 
 class RankingError(UnitscopeError):
     """A ranking cannot be made, has other units or another atlas, or its method is unknown."""
+
+
 class ProbeError(UnitscopeError):
     """A probe cannot be fitted or asked: one class only, values that are no numbers, sites that do not fit."""
 

@@ -33,8 +33,8 @@ class Question:
     """What units are ranked for.
 
     Either the concepts of one `category`, which must exclude each other where a method compares classes, or single
-    `concepts`, each for itself, or neither. `layers` are addresses or globs; none means all. `half` says which sites are
-    used: `a`, `b`, `all`, or None for what the method uses by itself.
+    `concepts`, each for itself, or neither. `layers` are addresses or globs; none means all. `half` says which sites
+    are used: `a`, `b`, `all`, or None for what the method uses by itself.
     """
 
     category: str | None = None

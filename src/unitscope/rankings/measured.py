@@ -1,8 +1,8 @@
 """Rankings from what an atlas holds already: scores of its measures, and effects of its matches on half B.
 
-A measure's stored scores are over all sites. Where a ranking is to be judged on half B they are computed anew on half A,
-from activations. A unit that is low where a concept holds detects it as well as one that is high: measures of the whole
-scale are mirrored about the score of an unrelated unit, and of measures of one end the better end counts.
+A measure's stored scores are over all sites. Where a ranking is to be judged on half B they are computed anew on half
+A, from activations. A unit that is low where a concept holds detects it as well as one that is high: measures of the
+whole scale are mirrored about the score of an unrelated unit, and of measures of one end the better end counts.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from unitscope.rankings.asked import Half, Method, Source, refuse_half
 from unitscope.rankings.base import ALL, Ranking
 
 if TYPE_CHECKING:
-    from unitscope.activations import Activations
     from unitscope.atlas import Atlas
     from unitscope.measures.base import Measure
 
@@ -99,8 +98,8 @@ class Scored:
 def best_standardised(scores: Floats, null: float | None) -> Floats:
     """Greatest over concepts of (score − null) / root mean square over units, [U, C] to [U].
 
-    Without a `null` that holds for all concepts, each concept's median over units stands for it. A concept for which all
-    units score the same counts as 0.
+    Without a `null` that holds for all concepts, each concept's median over units stands for it. A concept for which
+    all units score the same counts as 0.
     """
     if not scores.shape[1]:
         return np.full(len(scores), np.nan)

@@ -6,8 +6,9 @@ nothing and a constant unit has a variance of exactly 0. Only the sums are held:
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +16,22 @@ from numpy.typing import NDArray
 from unitscope.arrays import kernel
 from unitscope.errors import RankingError
 
-if TYPE_CHECKING:
-    from unitscope.probes.base import Matrix
-
 Floats = NDArray[np.float64]
+
+
+class Matrix(Protocol):
+    """Values of units at sites, read in pieces: activations, or arrays in memory."""
+
+    @property
+    def n_sites(self) -> int:
+        """Number of sites, S."""
+
+    @property
+    def n_units(self) -> int:
+        """Number of units, U."""
+
+    def blocks(self, columns: NDArray[np.int64] | None = None) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+        """Rows and their values [n, units], in the sites' order."""
 
 
 @dataclass(frozen=True)

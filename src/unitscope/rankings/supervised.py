@@ -123,4 +123,6 @@ def addresses_of(source: Source) -> list[str]:
     if source.atlas is None:
         return source.addresses
     widths = {each["address"]: each["width"] for each in source.atlas.manifest["study"]["layers"]}
-    return [f"{layer}:{u}" for layer in chosen_layers(source.atlas, source.question.layers) for u in range(widths[layer])]
+    return [
+        f"{layer}:{u}" for layer in chosen_layers(source.atlas, source.question.layers) for u in range(widths[layer])
+    ]
