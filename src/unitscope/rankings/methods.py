@@ -26,6 +26,11 @@ def methods() -> dict[str, type[Method]]:
     return {kind.name: kind for kind in kinds}
 
 
+def method_names() -> list[str]:
+    """Everything that units can be ranked by."""
+    return [*methods(), *measure_keys()]
+
+
 def measure_keys() -> list[str]:
     """Keys of measures that units can be ranked by: names, and `NAME_lower` for measures of one end."""
     from unitscope.measures import default_measures
