@@ -46,6 +46,10 @@ class MeasureError(UnitscopeError):
     """A measure is unknown or its parameters make no sense."""
 
 
+class RankingError(UnitscopeError):
+    """A ranking cannot be made, has other units or another atlas, or its method is unknown."""
+
+
 class PlanError(UnitscopeError):
     """A run cannot be planned within its budgets, or not enough data is there for halves."""
 
