@@ -10,6 +10,7 @@ same columns, the same likeness of neighbouring sites, but nothing in common. Th
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -23,7 +24,7 @@ from unitscope.errors import MeasureError
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
-Columns = NDArray[np.intp]
+Columns = NDArray[np.int64]
 
 ROWS = 8192
 CONSTANT = 1e-6
@@ -40,8 +41,8 @@ class Matrix(Protocol):
     def n_units(self) -> int:
         """Number of columns, U."""
 
-    def blocks(self, columns: Columns | slice | None = None) -> Iterator[tuple[slice, Floats]]:
-        """Rows and their values [n, U'] for the given columns."""
+    def blocks(self, columns: Columns | None = None) -> Iterator[tuple[slice, Floats]]:
+        """Rows and their values [n, U'] for the given columns, which ascend."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class Held:
         """Number of columns, U."""
         return int(self.values.shape[1])
 
-    def blocks(self, columns: Columns | slice | None = None) -> Iterator[tuple[slice, Floats]]:
+    def blocks(self, columns: Columns | None = None) -> Iterator[tuple[slice, Floats]]:
         """Rows and their values."""
         for start in range(0, len(self.values), self.rows):
             part = self.values[start : start + self.rows]
@@ -110,20 +111,63 @@ class Standard:
         """What is multiplied by after that, [U]; 0 for units that cannot be used."""
         return np.where(self.usable, 1.0 / np.where(self.usable, self.spread, 1.0), 0.0).astype(np.float32)
 
-    def part(self, which: NDArray[np.intp] | NDArray[np.bool_] | slice) -> Standard:
+    def part(self, which: Columns | NDArray[np.bool_] | slice) -> Standard:
         """Some of the columns."""
         arrays = {name: getattr(self, name)[which] for name in ("columns", "mean", "spread", "constant", "broken")}
         return replace(self, **arrays)
 
-    def pieces(self, lag: int = 0, rows: int = ROWS) -> Iterator[Floats]:
-        """Standardised rows in pieces of `rows` (the last may hold fewer), from row `lag` on and around the end."""
+    def pieces(self, plan: Plan, lag: int = 0) -> Iterator[Floats]:
+        """Standardised rows of each piece of a plan, sorted by fold; from row `lag` on and around the end.
+
+        Every piece is written over the last one, so that no memory is asked for anew.
+        """
         whole = len(self.columns) == self.matrix.n_units and bool((np.diff(self.columns) == 1).all())
-        for piece in _even(_from(self.matrix, None if whole else self.columns, lag % self.matrix.n_sites), rows):
-            found = piece - self.shift
-            found *= self.factor
-            if self.broken.any():
-                found[:, self.broken] = 0.0
-            yield found
+        buffer = np.empty((int(plan.bounds.max(initial=0)), self.n_units), np.float32)
+        piece, filled = 0, 0
+        for block in _from(self.matrix, None if whole else self.columns, lag % self.matrix.n_sites):
+            done = 0
+            while done < len(block):
+                start = piece * plan.rows + filled
+                taken = block[done : done + plan.rows - filled]
+                _fill(taken, self.shift, self.factor, plan.place[start : start + len(taken)], buffer)
+                done, filled = done + len(taken), filled + len(taken)
+                if filled == plan.rows or start + len(taken) == self.matrix.n_sites:
+                    yield buffer[: plan.bounds[piece, -1]]
+                    piece, filled = piece + 1, 0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How sites are cut into pieces of `rows`, so that both sides of a product are cut alike whatever their shards.
+
+    `place` [S] is the row of each site in its piece, sorted by fold (-1: left out); fold f of piece i is in the rows
+    `bounds[i, f]` to `bounds[i, f + 1]`.
+    """
+
+    rows: int
+    place: NDArray[np.int32]
+    bounds: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, fold: NDArray[np.integer], n_folds: int, rows: int = ROWS) -> Plan:
+        """From the fold of each site [S]: 0 to n_folds - 1, or -1 to leave it out."""
+        place = np.full(len(fold), -1, np.int32)
+        bounds = np.zeros((-(-len(fold) // rows), n_folds + 1), np.int64)
+        for piece, start in enumerate(range(0, len(fold), rows)):
+            here = np.asarray(fold[start : start + rows])
+            kept = np.flatnonzero(here >= 0)
+            order = kept[np.argsort(here[kept], kind="stable")]
+            place[start + order] = np.arange(len(order), dtype=np.int32)
+            bounds[piece, 1:] = np.cumsum(np.bincount(here[kept], minlength=n_folds))
+        return cls(rows, place, bounds)
+
+    def sorted(self, labels: NDArray[np.integer], piece: int) -> NDArray[np.integer]:
+        """Labels of sites [S] in the order of a piece's rows."""
+        span = slice(piece * self.rows, (piece + 1) * self.rows)
+        place = self.place[span]
+        found = np.empty(int(self.bounds[piece, -1]), labels.dtype)
+        found[place[place >= 0]] = labels[span][place >= 0]
+        return found
 
 
 def standard(matrix: Matrix, columns: Columns | None = None, sites: NDArray[np.bool_] | None = None) -> Standard:
@@ -136,16 +180,16 @@ def standard(matrix: Matrix, columns: Columns | None = None, sites: NDArray[np.b
         raise MeasureError(
             f"Got {n} site(s).", expected="at least two, since units are compared over sites", fix="Give more items."
         )
-    chosen = np.arange(matrix.n_units) if columns is None else np.asarray(columns, np.intp)
-    fold = np.zeros(matrix.n_sites, np.int32) if sites is None else np.where(sites, 0, -1).astype(np.int32)
-    sums, first = np.zeros((2, 1, len(chosen))), np.zeros(len(chosen), np.float32)
+    chosen = np.arange(matrix.n_units) if columns is None else np.asarray(columns, np.int64)
+    keep = np.ones(matrix.n_sites, np.bool_) if sites is None else sites
+    sums, first = np.zeros((2, len(chosen))), np.zeros(len(chosen), np.float32)
     for rows, values in matrix.blocks(None if columns is None else chosen):
         if rows.start == 0:
             first = np.where(np.isfinite(values[0]), values[0], 0.0).astype(np.float32)
-        _moments(np.ascontiguousarray(values, np.float32), first, fold[rows], sums)
+        _offsets(np.ascontiguousarray(values, np.float32), first, keep[rows], sums)
     with np.errstate(invalid="ignore", over="ignore"):
-        offset = sums[0, 0] / n
-        variance = np.maximum(sums[1, 0] / n - offset**2, 0.0)
+        offset = sums[0] / n
+        variance = np.maximum(sums[1] / n - offset**2, 0.0)
         mean, spread = first + offset, np.sqrt(variance)
         broken = ~(np.isfinite(mean) & np.isfinite(spread))
         constant = ~broken & ((spread <= CONSTANT * np.abs(mean)) | (spread == 0))
@@ -224,31 +268,24 @@ def cross(
             expected="values at the same sites",
             fix="Align them first: unitscope.rankings.align.",
         )
-    where = np.zeros(n_sites, np.int32) if fold is None else np.asarray(fold, np.int32)
-    same = x is y and lag == 0
+    plan = Plan.of(np.zeros(n_sites, np.int32) if fold is None else fold, n_folds, rows)
     products = np.zeros((n_folds, x.n_units, y.n_units))
     own = np.zeros((n_folds, x.n_units, x.n_units)) if gram else None
-    sums_x, sums_y = np.zeros((2, n_folds, x.n_units)), np.zeros((2, n_folds, y.n_units))
-    start = 0
-    left, right = x.pieces(0, rows), None if same else y.pieces(lag, rows)
-    for a in left:
+    sums_x, sums_y = np.zeros((n_folds, 2, x.n_units)), np.zeros((n_folds, 2, y.n_units))
+    product = np.empty((x.n_units, y.n_units), np.float32)
+    left, right = x.pieces(plan), None if x is y and lag == 0 else y.pieces(plan, lag)
+    for bounds, a in zip(plan.bounds, left):
         b = a if right is None else next(right)
-        here = where[start : start + len(a)]
-        start += len(a)
-        _moments(a, np.zeros(x.n_units, np.float32), here, sums_x)
-        _moments(b, np.zeros(y.n_units, np.float32), here, sums_y)
-        for f in range(n_folds):
-            mask = here == f
-            if not mask.any():
+        for f, (start, stop) in enumerate(itertools.pairwise(bounds)):
+            if start == stop:
                 continue
-            every = bool(mask.all())
-            a_f = a if every else a[mask]
-            b_f = a_f if b is a else b if every else b[mask]
-            products[f] += a_f.T @ b_f
+            a_f, b_f = a[start:stop], b[start:stop]
+            _moments(a_f, sums_x[f])
+            _moments(b_f, sums_y[f])
+            products[f] += np.matmul(a_f.T, b_f, out=product)
             if own is not None:
                 own[f] += a_f.T @ a_f
-    n = np.array([np.count_nonzero(where == f) for f in range(n_folds)], np.int64)
-    return Cross(n, products, sums_x.transpose(1, 0, 2).copy(), sums_y.transpose(1, 0, 2).copy(), own)
+    return Cross(plan.bounds[:, 1:].sum(axis=0) - plan.bounds[:, :-1].sum(axis=0), products, sums_x, sums_y, own)
 
 
 def lags(n_sites: int, n: int, seed: int) -> list[int]:
@@ -265,7 +302,7 @@ def spread_over(n: int, most: int) -> Columns:
     >>> spread_over(10, 4).tolist()
     [0, 2, 5, 7]
     """
-    return np.asarray((np.arange(min(n, most)) * n) // max(min(n, most), 1), np.intp)
+    return np.asarray((np.arange(min(n, most)) * n) // max(min(n, most), 1), np.int64)
 
 
 def _inverse_spread(sums: Doubles) -> Doubles:
@@ -288,31 +325,41 @@ def _from(matrix: Matrix, columns: Columns | None, start: int) -> Iterator[Float
             yield values[: start - rows.start]
 
 
-def _even(blocks: Iterator[Floats], rows: int) -> Iterator[Floats]:
-    """The same rows in pieces of `rows`: so both sides of a product are cut alike, whatever their shards."""
-    waiting: list[Floats] = []
-    n = 0
-    for block in blocks:
-        while len(block):
-            taken, block = block[: rows - n], block[rows - n :]
-            waiting.append(taken)
-            n += len(taken)
-            if n == rows:
-                yield waiting[0] if len(waiting) == 1 else np.concatenate(waiting)
-                waiting, n = [], 0
-    if waiting:
-        yield waiting[0] if len(waiting) == 1 else np.concatenate(waiting)
+@kernel
+def _fill(values: Floats, shift: Floats, factor: Floats, place: NDArray[np.int32], out: Floats) -> None:
+    """Standardise rows [n, U] into their places of `out`; columns whose factor is 0 become zeros."""
+    n, width = values.shape
+    for i in range(n):
+        if place[i] < 0:
+            continue
+        row, target = values[i], out[place[i]]
+        for u in range(width):
+            scaled = (row[u] - shift[u]) * factor[u]
+            target[u] = scaled if factor[u] != 0 else np.float32(0)
 
 
 @kernel
-def _moments(values: Floats, first: Floats, fold: NDArray[np.int32], sums: Doubles) -> None:
-    """Add sums and sums of squares of values [n, U] less `first` [U], by fold [n], to `sums` [2, F, U]."""
+def _moments(values: Floats, sums: Doubles) -> None:
+    """Add sums of values [n, U] and of their squares to `sums` [2, U]."""
     n, width = values.shape
+    plain, square = sums
     for i in range(n):
-        f = fold[i]
-        if f < 0:
+        row = values[i]
+        for u in range(width):
+            value = np.float64(row[u])
+            plain[u] += value
+            square[u] += value * value
+
+
+@kernel
+def _offsets(values: Floats, first: Floats, keep: NDArray[np.bool_], sums: Doubles) -> None:
+    """Add sums of values [n, U] less `first` [U] and of their squares to `sums` [2, U], of rows to keep."""
+    n, width = values.shape
+    plain, square = sums
+    for i in range(n):
+        if not keep[i]:
             continue
-        plain, square, row = sums[0, f], sums[1, f], values[i]
+        row = values[i]
         for u in range(width):
             value = np.float64(row[u]) - np.float64(first[u])
             plain[u] += value
