@@ -127,59 +127,6 @@ def shares_on(fitted: Canonical, xx: Doubles, of: Covariances) -> Doubles:
     return np.asarray(np.where(variance > 0, explained / np.where(variance > 0, variance, 1.0), 0.0))
 
 
-def svcca(self) -> float:
-        """Mean canonical correlation over all sites."""
-        return self.fitted.mean
-
-    @property
-    def pwcca(self) -> float:
-        """Canonical correlations weighted by how much of the first side they account for."""
-        return float(self.weights @ self.fitted.correlations)
-
-
-@dataclass(frozen=True)
-class Covariances:
-    """Covariances of two sides: `xx` [U, U], `yy` [V, V], `xy` [U, V]."""
-
-    xx: Doubles
-    yy: Doubles
-    xy: Doubles
-
-
-def canonical(of: Covariances, variance: float = VARIANCE) -> Canonical:
-    """Canonical directions of principal components that hold `variance` (above 0, up to 1) of each side.
-
-    Raises RankingError for another `variance` or where a side does not vary.
-    """
-    left, right = _whitening(of.xx, variance), _whitening(of.yy, variance)
-    rotation, correlations, other = svd(left.T @ of.xy @ right, full_matrices=False)
-    return Canonical(np.clip(correlations, 0.0, 1.0), left @ rotation, right @ other.T)
-
-
-def projection_weights(fitted: Canonical, xx: Doubles) -> Doubles:
-    """PWCCA's weights [K], adding up to 1: how much of the first side's units each direction accounts for."""
-    size = np.abs(xx @ fitted.x).sum(axis=0)
-    return np.asarray(size / size.sum())
-
-
-def correlations_on(fitted: Canonical, of: Covariances) -> Doubles:
-    """Correlations [K] of given directions on other sites, from their covariances; 0 where one does not vary."""
-    both = np.einsum("uk,uk->k", fitted.x, of.xy @ fitted.y)
-    left = np.einsum("uk,uk->k", fitted.x, of.xx @ fitted.x)
-    right = np.einsum("vk,vk->k", fitted.y, of.yy @ fitted.y)
-    spread = np.sqrt(np.maximum(left * right, 0.0))
-    return np.asarray(np.clip(np.where(spread > 0, both / np.where(spread > 0, spread, 1.0), 0.0), -1.0, 1.0))
-
-
-def shares(fitted: Canonical, of: Covariances) -> Doubles:
-    """Share of each unit's variance [U] in directions that are shared, on the sites of these covariances; in [0, 1]."""
-    variance = np.diag(of.xx)
-    left = np.einsum("uk,uk->k", fitted.x, of.xx @ fitted.x)
-    below = variance[:, None] * np.where(left > 0, left, 1.0)
-    squares = np.where(below > 0, (of.xx @ fitted.x) ** 2 / np.where(below > 0, below, 1.0), 0.0)
-    return np.asarray(np.clip(squares @ correlations_on(fitted, of) ** 2, 0.0, 1.0))
-
-
 def svcca(
     x: Matrix, y: Matrix, halves: Halves, *, variance: float = VARIANCE, standardise: bool = False, seed: int = 0,
     model: str = "",
