@@ -35,7 +35,8 @@ def made() -> Callable[..., Activations]:
     """Activations of two layers over 400 sites in 100 groups.
 
     Unit `one:0` carries A by high values and `one:1` B by low ones, both small; `one:2` is loud noise, `one:3` is
-    constant, `one:4` has NaN at some of the first 40 sites, and `two:0` to `two:3` are noise. `tag:rare` has 3 sites; `odd:X` holds anywhere.
+    constant, `one:4` has NaN at some of the first 40 sites, and `two:0` to `two:3` are noise. `tag:rare` has 3 sites;
+    `odd:X` holds anywhere.
     """
 
     def make(seed: int = 0) -> Activations:
