@@ -73,7 +73,7 @@ def _rank(atlas: Atlas, options: RankOptions, by: str) -> None:
 
     layers = split_names(options.layers)
     question = Question(options.concepts, tuple(options.concept), tuple(layers), options.half, options.seed)  # type: ignore[arg-type]
-    name = options.name or default_name(by, question)
+    name = options.name or default_name(by, question, options.with_)
     with screen.bars(screen.err()) as progress:
         found = rank(
             atlas,

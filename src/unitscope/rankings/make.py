@@ -97,8 +97,8 @@ def _itself(activations: Activations) -> Activations:
     return activations
 
 
-def default_name(by: str, question: Question) -> str:
-    """Name of a file of rankings: the method and what it ranks for, such as `probeless.upos`.
+def default_name(by: str, question: Question, others: Sequence[str] = ()) -> str:
+    """Name of a file of rankings: the method, what it ranks for, and what was not left as it is.
 
     >>> default_name("probeless:standardise=true", Question("upos"))
     'probeless-standardise=true.upos'
@@ -107,6 +107,8 @@ def default_name(by: str, question: Question) -> str:
     if question.category:
         parts.append(question.category)
     parts += [each.replace(":", "=").replace(" ", "_") for each in question.concepts]
+    parts += [f"in-{each}" for each in question.layers]
+    parts += [f"with-{Path(each).name}" for each in others]
     if question.half:
         parts.append(f"half-{question.half}")
     if question.seed:

@@ -16,11 +16,11 @@ from unitscope.rankings.agreement import Agreement
 from unitscope.rankings.base import ALL, Ranking, split_address
 from unitscope.report import findings
 from unitscope.report.listing import Column, Counts, Listing
-from unitscope.report.plain import NOTHING, clean, counted, direction, effect, interval, listed, number
+from unitscope.report.plain import NOTHING, clean, counted, direction, effect, interval, listed, number, share
 from unitscope.report.terminal import heading, legend
 
-FIRST_OF_CLASS = 3
-"""Units shown of each class where there are many."""
+FIRST = 3
+"""Units shown for each target where there are many."""
 FITTED = ("a", "b", "all")
 
 
@@ -86,8 +86,10 @@ def rankings(atlas: Atlas, found: Sequence[Ranking], top: int) -> RenderableType
     parts += [Text(""), _units(rows(atlas, first, top))]
     spread = ", ".join(f"{clean(layer)} {n}" for layer, n in by_layer(atlas, first, top).items())
     parts.append(Text(f"\nlayers of the first {min(top, len(first))}: {spread}"))
+    if first.origin.parameters.get("redundancy"):
+        parts += [heading("Redundancy by layer"), _redundancy(first.origin.parameters["redundancy"])]
     if rest:
-        parts += [heading("First units of each class"), _classes(rest)]
+        parts += [heading("First units for each target"), _targets(rest)]
     parts.append(legend(_note(first)))
     return Group(*parts)
 
@@ -114,7 +116,24 @@ def about(ranking: Ranking) -> str:
         parts.append(f"with too few sites: {', '.join(parameters['left_out'])}")
     if parameters.get("seed") or ranking.origin.method == "random":
         parts.append(f"seed {ranking.origin.seed}")
+    parts += _figures(parameters)
     return clean(" · ".join(parts) or "no sites")
+
+
+def _figures(parameters: Mapping[str, Any]) -> list[str]:
+    """What a method found besides the order: other models with their chance, groups with how they hold up."""
+    parts = []
+    if parameters.get("clusters"):
+        parts.append(counted(parameters["clusters"], "cluster"))
+    parts += [f"{name.replace('_', ' ')} {number(value)}" for name, value in parameters.get("figures", {}).items()]
+    for model, figures in parameters.get("others", {}).items():
+        shown = ", ".join(f"{name.replace('_', ' ')} {number(value)}" for name, value in figures.items())
+        parts.append(f"against {model}: {shown}")
+    dropped = {name: n for name, n in parameters.get("dropped", {}).items() if n}
+    if dropped:
+        lost = ", ".join(f"{n:,} of {name}" for name, n in dropped.items())
+        parts.append(f"sites left out that not all models have: {lost}")
+    return parts
 
 
 def _note(ranking: Ranking) -> str:
@@ -156,18 +175,32 @@ def _units(found: Sequence[Row]) -> Listing:
     return Listing(columns, table)
 
 
-def _classes(found: Sequence[Ranking]) -> Listing:
+def _targets(found: Sequence[Ranking]) -> Listing:
     columns = [
-        Column("class", lead=True, text=True),
+        Column("target", lead=True, text=True),
         Column("units", "units"),
         Column("first", text=True, free=True),
     ]
     table = []
     for each in found:
-        first = zip(each.top(FIRST_OF_CLASS), each.scores.tolist())
+        first = zip(each.top(FIRST), each.scores.tolist())
         shown = ", ".join(f"{clean(unit)} {number(score)}" for unit, score in first)
         table.append([clean(each.target), f"{len(each):,}", shown])
     return Listing(columns, table)
+
+
+def _redundancy(found: Sequence[Mapping[str, Any]]) -> Counts:
+    headings = ["layer", "units", "removable", "half A", "half B", "with other layers", "half A", "half B"]
+    kinds = ("removable", "elsewhere")
+    table = [
+        [
+            clean(row["layer"]),
+            f"{row['n_units']:,}",
+            *(share(row[f"{kind}{half}"]) for kind in kinds for half in ("", "_a", "_b")),
+        ]
+        for row in found
+    ]
+    return Counts(headings, table)
 
 
 def kept(found: Mapping[str, Sequence[Ranking]]) -> RenderableType:
