@@ -350,8 +350,9 @@ def write_table(path: Path, columns: Mapping[str, Any]) -> None:
             arrays[name] = pyarrow.array(values.astype(np.float64), from_pandas=True)
         else:
             arrays[name] = pyarrow.array(values)
+    texts = [name for name, array in arrays.items() if not pyarrow.types.is_floating(array.type)]
     with writing(path) as file:
-        parquet.write_table(pyarrow.table(arrays), file, compression="zstd")
+        parquet.write_table(pyarrow.table(arrays), file, compression="zstd", use_dictionary=texts)
 
 
 def write_arrow(path: Path, table: pyarrow.Table) -> None:
@@ -364,8 +365,10 @@ def write_arrow(path: Path, table: pyarrow.Table) -> None:
     split = [
         name for name, fits in packed.items() if name in table.column_names and fits(table.schema.field(name).type)
     ]
+    others = [name for name in table.column_names if name not in split]
     packing = {
-        "use_dictionary": [name for name in table.column_names if name not in split],
+        "use_dictionary": others,
+        "write_statistics": others,  # rows are looked for by unit, never by value
         "use_byte_stream_split": ["values.list.element" if name == "values" else name for name in split],
     }
     with writing(path) as file:
