@@ -17,7 +17,7 @@ from unitscope.measures.base import Measure
 from unitscope.stats.passport import PARTS
 from unitscope.store import ArrayFile, write_arrays
 from unitscope.study.bases import write_names
-from unitscope.study.clips import clip_table, item_table
+from unitscope.study.clips import Shown, clip_tables, item_table
 from unitscope.study.density import density_table
 from unitscope.study.formulas import formula_table, with_q
 from unitscope.study.frame import Frame
@@ -78,8 +78,8 @@ def write_atlas(
         if study.ladder and variant == "trained":
             write_table(folder / "ladder.parquet", ladder_table(tests, arrays, pairs, N_REPORTED))
         if variant == "trained":
-            clips, shown = clip_table(study, frames, gather_clips(blocks[variant]))
-            write_arrow(folder / "clips.parquet", clips)
+            shown: Shown = {grid: np.zeros(0, np.int32) for grid in frames}
+            write_arrow(folder / "clips.parquet", clip_tables(study, frames, gather_clips(blocks[variant]), shown))
             write_arrow(folder / "items.parquet", item_table(prepared, shown, study.cells, folder / IMAGES))
             varying = np.isin(units["status"], ("live", "dead"))
             write_arrow(folder / "density.parquet", density_table(study, arrays, varying))
