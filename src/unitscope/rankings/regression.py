@@ -21,7 +21,7 @@ from unitscope.stats.bucketed import Buckets, buckets, jackknife, left_out
 from unitscope.stats.cross import Cross, Doubles, Floats, Matrix, Plan, Standard, cross, lags, spread_over, standard
 from unitscope.stats.halves import Halves
 
-PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
+PENALTIES: tuple[float, ...] = tuple(10.0**power for power in range(-6, 3))
 MOST_PREDICTORS, TRIED, NULL_UNITS, CHANCE = 12_000, 256, 256, 0.99
 
 
