@@ -77,8 +77,8 @@ def compare(
 ) -> Comparison:
     """Compare the units of two atlases, or of layers or baselines of them.
 
-    `a` and `b` are atlases or `FOLDER[@BASELINE][:LAYER]`, as `atlas@untrained` or `atlas:encoder.layer.3`; `layers` are
-    globs for both. `match` says how units are paired; `auto` takes equal addresses where layers have equal addresses
+    `a` and `b` are atlases or `FOLDER[@BASELINE][:LAYER]`, as `atlas@untrained` or `atlas:encoder.layer.3`; `layers`
+    are globs for both. `match` says how units are paired; `auto` takes equal addresses where layers have equal addresses
     and widths and units at them are more alike than at random ones, else profiles. `out` keeps the result beside `a`.
 
     Raises StoreError for what is no atlas or of another schema, PlanError where nothing can be compared.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,7 +68,7 @@ class Pairing:
 
 def same(a: Ints, b: Ints, mirrored: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Where codes of concept and direction agree; a mirrored unit tells it by its other end."""
-    return (a >= 0) & (b >= 0) & (a == np.where(mirrored, b ^ 1, b))
+    return np.asarray((a >= 0) & (b >= 0) & (a == np.where(mirrored, b ^ 1, b)))
 
 
 @dataclass(frozen=True)
@@ -162,15 +163,13 @@ def _by_address(
     edges = np.concatenate([[0], np.cumsum(widths)]).tolist()
 
     def shuffled() -> Ints:
-        return np.concatenate([rng.permutation(at_b[i:j]) for i, j in zip(edges, edges[1:], strict=False)])
+        return np.concatenate([rng.permutation(at_b[i:j]) for i, j in pairwise(edges)])
 
     group = np.repeat(np.arange(len(layers)), widths)
     return _paired("address", data, at_a, at_b, group, tuple(layers), shuffled, draws)
 
 
-def _by_profile(
-    a: Side, b: Side, shared: Shared, data: _Material, draws: int, rng: np.random.Generator
-) -> Pairing:
+def _by_profile(a: Side, b: Side, shared: Shared, data: _Material, draws: int, rng: np.random.Generator) -> Pairing:
     """Each unit of A with the most alike unit of B over the same kind of sites."""
     at_a, at_b, mutual, pools = [], [], [], []
     first, second = _indices(a), _indices(b)
@@ -178,11 +177,11 @@ def _by_profile(
     for sites in shared.of_sites:
         mine = np.concatenate([[], *(first[x] for x in a.layers if a.sites_of(x) == sites)]).astype(np.int64)
         pool = np.concatenate([[], *(second[y] for y in b.layers if b.sites_of(y) == sites)]).astype(np.int64)
-        found = profiles.nearest(data.profile[0][mine], data.profile[1][pool])
-        there = found.partner >= 0
+        alike = profiles.nearest(data.profile[0][mine], data.profile[1][pool])
+        there = alike.partner >= 0
         at_a.append(mine[there])
-        at_b.append(pool[found.partner[there]])
-        mutual.append(found.mutual[there])
+        at_b.append(pool[alike.partner[there]])
+        mutual.append(alike.mutual[there])
         pools.append((int(there.sum()), pool))
         halves.append(_unseen(data.scores[0][mine[there]], data.scores[1][pool], rng))
     if not sum(map(len, at_a)):
@@ -308,5 +307,3 @@ def _told_address(found: Pairing, a: Side, b: Side, why: str, p: float, known: b
     if "rotation" in (a.variant, b.variant):
         told.append("A rotated basis has units of its own: equal addresses there mean nothing.")
     return told
-
-

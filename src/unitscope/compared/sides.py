@@ -60,7 +60,9 @@ class Side:
         chosen = [each for each in atlas.layers if not layer or _fits(each, layer)]
         chosen = [each for each in chosen if not layers or any(_fits(each, pattern) for pattern in layers)]
         if not chosen:
-            raise PlanError(f"No layer is left of '{spec}'.", fix="Give the layer in one place: behind it or by --layers.")
+            raise PlanError(
+                f"No layer is left of '{spec}'.", fix="Give the layer in one place: behind it or by --layers."
+            )
         return cls(atlas, variant or "trained", tuple(chosen))
 
     def same_as(self, other: Side) -> bool:
@@ -154,7 +156,9 @@ class Shared:
             dropped["too_rare"] += len((all_a & all_b) - able)
             of_sites[sites] = tuple(dict.fromkeys(name for name in order if name in able))
         if not any(of_sites.values()):
-            raise PlanError("The two share no concept that can be tested in both.", fix="Map both with like --concepts.")
+            raise PlanError(
+                "The two share no concept that can be tested in both.", fix="Map both with like --concepts."
+            )
         names = tuple(dict.fromkeys(name for each in of_sites.values() for name in each))
         categories = {row["concept"]: row["category"] for row in a.atlas.concepts()}
         return cls(names, of_sites, categories, dropped)

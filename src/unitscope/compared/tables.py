@@ -64,7 +64,7 @@ def unit_table(shared: Shared, pairs: Pairing) -> Table:
         **_columns("b", theirs, names, first_b),
         "b_on_concept_a": b_on_a.value,
         "a_on_concept_b": a_on_b.value,
-        "compared": np.where(np.isnan(found.value), None, names[compared]),
+        "compared": _but(names[compared], ~np.isnan(found.value)),
         "difference": found.value,
         "difference_low": found.low,
         "difference_high": found.high,
@@ -82,10 +82,17 @@ def _columns(side: str, found: Findings, names: NDArray[Any], first: Ints) -> Ta
     return {
         f"concept_{side}": names[first],
         f"sign_{side}": np.where(there, found.sign[:, 0], 0).astype(np.int8),
-        f"kind_{side}": np.where(there, found.kind[:, 0], None),
+        f"kind_{side}": _but(found.kind[:, 0], there),
         **{f"{name}_{side}": values for name, values in zip(("effect", "low", "high"), _parts(_own(found)))},
         f"within_form_position_{side}": np.where(there, found.place[:, 0], np.nan),
     }
+
+
+def _but(values: NDArray[Any], where: Bools) -> NDArray[Any]:
+    """Texts, None but at `where`."""
+    found = np.full(len(values), None, object)
+    found[where] = values[where]
+    return found
 
 
 def _parts(estimate: Estimate) -> tuple[Floats, Floats, Floats]:
@@ -190,7 +197,7 @@ def concept_table(shared: Shared, units: Mapping[str, Any]) -> Table:
     status = np.asarray(units["status"], object)
     a, b = np.asarray(units["concept_a"], object), np.asarray(units["concept_b"], object)
     kept = status == "kept"
-    rows = []
+    rows: list[Table] = []
     for name in shared.names:
         mine, theirs = a == name, b == name
         if not (mine.any() or theirs.any()):

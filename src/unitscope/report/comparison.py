@@ -142,7 +142,7 @@ def _layers(rows: Sequence[Row], match: str) -> RenderableType:
     ]  # fmt: skip
     cells = [
         [
-            clean(row["layer"]) if row["layer_b"] in (None, row["layer"]) else f"{clean(row['layer'])} → {clean(row['layer_b'])}",
+            " → ".join(map(clean, dict.fromkeys(each for each in (row["layer"], row["layer_b"]) if each is not None))),
             count(row["units"]),
             f"{count(row['kept'])} ({share(row['kept'], row['units'])})",
             f"{row['random_kept']:.1f} [{row['random_low']:.0f}, {row['random_high']:.0f}]",

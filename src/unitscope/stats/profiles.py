@@ -33,7 +33,7 @@ def unit_length(rows: NDArray[np.float32]) -> Profiles:
 
 def likeness(a: Profiles, b: Profiles) -> NDArray[np.float64]:
     """Cosine of each row of `a` with the same row of `b`, [U]."""
-    return np.einsum("uc,uc->u", a, b, dtype=np.float64)
+    return np.asarray(np.einsum("uc,uc->u", a, b, dtype=np.float64))
 
 
 @dataclass(frozen=True)
