@@ -66,7 +66,7 @@ def probe(atlas: Atlas, name: str, targets: Sequence[str], rng: np.random.Genera
     points = [
         (selection, mode, share)
         for mode in MODES
-        for share in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
+        for share in (0.03, 0.06, 0.1, 0.2, 0.5)
         for selection in ("top", "random", "bottom")
     ]
     ease = {"top": 0.12, "random": 0.3, "bottom": 0.6}

@@ -78,13 +78,16 @@ def compare(
     """Compare the units of two atlases, or of layers or baselines of them.
 
     `a` and `b` are atlases or `FOLDER[@BASELINE][:LAYER]`, as `atlas@untrained` or `atlas:encoder.layer.3`; `layers`
-    are globs for both. `match` says how units are paired; `auto` takes equal addresses where layers have equal addresses
-    and widths and units at them are more alike than at random ones, else profiles. `out` keeps the result beside `a`.
+    are globs for both. `match` says how units are paired; `auto` takes equal addresses where layers have equal
+    addresses and widths and units at them are more alike than at random ones, else profiles. `out` is a name under
+    which the result is kept beside `a`.
 
     Raises StoreError for what is no atlas or of another schema, PlanError where nothing can be compared.
     """
     if match not in MATCHES:
         raise PlanError(f"Unknown pairing '{match}'.", expected="auto, address or profile")
+    if not 0 <= seed < 1 << 63:
+        raise PlanError(f"Got seed={seed}.", expected="a whole number from 0 to 2**63 - 1")
     if isinstance(layers, str):
         raise PlanError(f"Got layers='{layers}'.", expected="a list, as layers=['...']")
     sides = Side.of(a, layers), Side.of(b, layers)

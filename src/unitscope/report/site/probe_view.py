@@ -93,7 +93,7 @@ def lede(view: Row) -> list[str]:
 
 
 def _name(metric: str) -> str:
-    return "an accuracy of" if metric == "accuracy" else f"a {metric} of"
+    return "an accuracy of" if metric == "accuracy" else metric
 
 
 _WHO = {
