@@ -46,6 +46,10 @@ class MeasureError(UnitscopeError):
     """A measure is unknown or its parameters make no sense."""
 
 
+class EditError(UnitscopeError):
+    """An edit fits no layer or no item: a unit out of range, a mask of another grid, a module never called."""
+
+
 class PlanError(UnitscopeError):
     """A run cannot be planned within its budgets, or not enough data is there for halves."""
 
