@@ -20,9 +20,12 @@ from unitscope.masks import Mask
 from unitscope.models.base import Layer
 from unitscope.models.probe import Tap
 from unitscope.models.rows import Known
+from unitscope.models.tiled import Delta, Tiled
 from unitscope.models.units import BasisTap
 from unitscope.sites import IMAGE, ITEM, kind_of
 
+MOST = 1 / 16
+"""Edits of a larger share of a layer's units are no low-rank updates."""
 Donors = Callable[[Swap, Layer, Tap, int, Known], torch.Tensor | None]
 """Values [T, U] of the donor of a row at a layer."""
 
@@ -109,8 +112,14 @@ def sites_view(tensor: torch.Tensor, tap: Tap, n_positions: int) -> torch.Tensor
 
 def edited(tensor: torch.Tensor, steps: Sequence[Placed], masks: Masks, donors: Donors, call: int) -> torch.Tensor:
     """A new tensor with the steps done in order. `call` counts calls of the module, where those are its time axis."""
-    new = tensor.clone(memory_format=torch.contiguous_format)
     n_rows = masks.known.n_rows
+    if isinstance(tensor, Tiled):
+        shell = _as_deltas(tensor, steps, masks, donors)
+        if shell is not None:
+            return shell
+        new, tensor.full = tensor.real().contiguous(), None  # nobody else's: a shell can make another
+    else:
+        new = tensor.clone(memory_format=torch.contiguous_format)
     for placed in steps:
         tap = placed.tap
         view = sites_view(new, tap, masks.known.length(tap.grid) or 1)
@@ -121,6 +130,31 @@ def edited(tensor: torch.Tensor, steps: Sequence[Placed], masks: Masks, donors: 
         if not _shares(block, rows):
             rows.copy_(block.reshape(rows.shape))
     return new
+
+
+def _as_deltas(shell: Tiled, steps: Sequence[Placed], masks: Masks, donors: Donors) -> Tiled | None:
+    """The shell with a few units changed in each copy; None where copies must be changed as a whole."""
+    tap, base = steps[0].tap, shell.base
+    picture = kind_of(tap.grid) == IMAGE
+    plain = tap.batch_axis == 0 and (tap.grid == ITEM or picture or tap.site_axis == 1)
+    if shell.copies < 2 or shell.axis or shell.deltas or not plain or base.dim() != (4 if picture else 2 + (tap.grid != ITEM)):
+        return None
+    if len({placed.copy for placed in steps}) < len(steps) or any(
+        placed.columns is None or placed.is_whole or len(placed.columns) > MOST * placed.layer.width for placed in steps
+    ):
+        return None
+    block = sites_view(base, tap, masks.known.length(tap.grid) or 1)
+    deltas: list[Delta | None] = [None] * shell.copies
+    for placed in steps:
+        assert placed.columns is not None
+        values = _taken(block, placed)
+        change = changed(values, block, placed, masks, donors) - values
+        if picture:
+            change = change.transpose(1, 2).reshape(len(base), -1, *base.shape[2:])
+        elif tap.grid == ITEM:
+            change = change[:, 0]
+        deltas[placed.copy] = Delta(placed.columns, change)
+    return Tiled.of(base, 0, shell.copies, shell.memo, deltas, 1 if picture else -1)
 
 
 def _shares(one: torch.Tensor, other: torch.Tensor) -> bool:

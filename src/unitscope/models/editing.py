@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import torch
 from torch import nn
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from unitscope.models.images import ImageModel
     from unitscope.models.torch import TorchModel
 
-    Editable = TorchModel | ImageModel
+Editable: TypeAlias = "TorchModel | ImageModel"
 
 _IDS, _DECODER_IDS = ("input_ids", "attention_mask"), ("decoder_input_ids", "decoder_attention_mask")
 
@@ -113,7 +113,7 @@ class Editing:
             places[placed.tap.address.module, placed.tap.address.side].append(placed)
         for (name, side), steps in places.items():
             part = parts[name]
-            inside = [placed for placed in steps if _is_recurrent(part, placed)]
+            inside = [placed for placed in steps if is_inside(part, placed)]
             if inside:
                 self._patch(name, part, inside)
             outside = [placed for placed in steps if placed not in inside]
@@ -398,7 +398,8 @@ def _narrowed(placed: Placed, columns: list[int], mine: list[int], size: int, si
     )
 
 
-def _is_recurrent(part: nn.Module, placed: Placed) -> bool:
+def is_inside(part: nn.Module, placed: Placed) -> bool:
+    """Whether a step acts on the states of a recurrent module as it runs, and not on what it gives."""
     plain = placed.tap.address.side == "out" and placed.tap.address.element == 0 and not isinstance(placed.tap, BasisTap)
     return isinstance(part, nn.RNNBase) and placed.step.recurrence and plain
 
