@@ -18,9 +18,9 @@ from unitscope.models.replay import Boundary, Replay, boundary_of, inputs, repla
 from unitscope.models.rows import announced
 from unitscope.sites import Item
 
-POSITIONS = 2048
+POSITIONS = 8192
 """Positions (cells of the input's pictures: see `_size`) that run at once, by default."""
-_PICTURE = 512
+_PICTURE = 256
 Output = Callable[[Any, Sequence[Item]], Any]
 """From what the module gives for a batch of items, and these, to one entry a row: a tensor [B, ...] or a sequence."""
 

@@ -100,9 +100,21 @@ class Replay:
 
     def _inputs(self, copies: int) -> tuple[Any, Any, Announced]:
         if copies not in self._fed:
-            self._fed[copies] = inputs(self.model, self.items, copies, self.cache)
+            known = self._fed[1][2] if 1 in self._fed else None
+            if copies > 1 and known is not None and not known.spans:
+                self._fed[copies] = self._shells(copies)
+            else:
+                self._fed[copies] = inputs(self.model, self.items, copies, self.cache)
         args, kwargs, known = self._fed[copies]
         return args, dict(kwargs), known
+
+    def _shells(self, copies: int) -> tuple[Any, Any, Announced]:
+        """Pictures' copies that are made only where something looks at them."""
+        args, kwargs, known = self._fed[1]
+        if any(isinstance(arg, torch.Tensor) and arg.shape[:1] != (len(self.items),) for arg in args):
+            return inputs(self.model, self.items, copies, self.cache)
+        shells = [Tiled.of(arg, 0, copies, {}) if isinstance(arg, torch.Tensor) else arg for arg in args]
+        return tuple(shells), kwargs, known
 
     @contextmanager
     def _patched(self, copies: int) -> Iterator[None]:
