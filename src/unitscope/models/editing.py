@@ -62,6 +62,7 @@ class Editing:
         self._handles: list[Any] = []
         self._undo: list[Callable[[], None]] = []
         self._open = False
+        self._parts: dict[tuple[str, Side], nn.Module] = {}
         self._reset()
 
     def _reset(self) -> None:
@@ -111,6 +112,7 @@ class Editing:
         places: dict[tuple[str, Side], list[Placed]] = defaultdict(list)
         for placed in self.placed:
             places[placed.tap.address.module, placed.tap.address.side].append(placed)
+        self._parts = {(name, side): parts[name] for name, side in places}
         for (name, side), steps in places.items():
             part = parts[name]
             inside = [placed for placed in steps if is_inside(part, placed)]
@@ -255,6 +257,11 @@ class Editing:
         call = self._calls[name, side]
         self._calls[name, side] += 1
         return call
+
+    def skip(self, calls: Mapping[int, int]) -> None:
+        """Count calls, by the id of their module, that are not made, since a replayed module would make them."""
+        for (name, side), part in self._parts.items():
+            self._calls[name, side] += calls.get(id(part), 0)
 
     def _of_call(self, name: str, side: Side, steps: Sequence[Placed], call: int) -> list[tuple[int, list[Placed]]]:
         """Steps that act on this call, by element."""

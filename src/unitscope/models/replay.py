@@ -88,7 +88,7 @@ class Replay:
         editing = Editing(self.model, edits)
         with torch.no_grad(), announced(known), editing:
             editing.prepare(known)
-            with self._patched(len(edits)):
+            with self._patched(len(edits), editing):
                 output = self.model.module(*args, **kwargs)
         shown = _SHOWN[self.model.module]
         return parts(output, len(edits), len(self.items), shown.root_axes.get(_shape_key(self.model, self.cache)))
@@ -117,9 +117,9 @@ class Replay:
         return tuple(shells), kwargs, known
 
     @contextmanager
-    def _patched(self, copies: int) -> Iterator[None]:
+    def _patched(self, copies: int, editing: Editing | None = None) -> Iterator[None]:
         """Let recorded modules give back `copies` times what they gave, for one forward."""
-        player = _Player(self, copies)
+        player = _Player(self, copies, editing)
         undo: list[Callable[[], None]] = []
         try:
             for part in {id(call.module): call.module for call in self.calls}.values():
@@ -134,7 +134,8 @@ class Replay:
 class _Player:
     """Gives back recorded outputs in one forward."""
 
-    def __init__(self, replay: Replay, copies: int) -> None:
+    def __init__(self, replay: Replay, copies: int, editing: Editing | None) -> None:
+        self.editing = editing
         self.calls = {(id(call.module), call.number): (call, axes) for call, axes in zip(replay.calls, replay.axes)}
         self.copies, self.memo = copies, replay.memo
         self.counts: Counter[int] = Counter()
@@ -148,6 +149,8 @@ class _Player:
         call, axes = found
         self.counts += call.inside
         self.n_given += 1
+        if self.editing is not None:
+            self.editing.skip({part: n for part, n in call.inside.items() if part != id(call.module)})
         leaves = tree_flatten((args, kwargs))[0]
         for place, after in call.mutated.items():
             _become(leaves[place], after, self.copies)
