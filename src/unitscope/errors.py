@@ -54,6 +54,10 @@ class ProbeError(UnitscopeError):
     """A probe cannot be fitted or asked: one class only, values that are no numbers, sites that do not fit."""
 
 
+class EditError(UnitscopeError):
+    """An edit fits no layer or no item: a unit out of range, a mask of another grid, a module never called."""
+
+
 class PlanError(UnitscopeError):
     """A run cannot be planned within its budgets, or not enough data is there for halves."""
 
