@@ -236,6 +236,17 @@ class ImageModel:
         valid = {layer.grid: np.ones(len(items) * n, np.bool_) for layer, n in zip(layers, n_cells, strict=True)}
         return Captured(values, valid, {})
 
+    def tap(self, address: str) -> Tap:
+        """How a layer is read. Raises UnknownLayerError for a layer of another model."""
+        place = self._places.get(address)
+        if place is None:
+            raise UnknownLayerError(f"Layer '{address}' not in {self.name}.", fix=closest(address, self._places))
+        return place.tap
+
+    def arguments(self, items: Sequence[Item]) -> tuple[Any, ...]:
+        """What the module is called with for a batch of pictures, on its device."""
+        return self._arguments(np.stack([self._pixels(item) for item in items]))
+
     def _known(self, layer: Layer) -> _Place:
         place = self._places.get(layer.address)
         if place is None:
