@@ -110,6 +110,15 @@ class Work:
         score = self.score([*actions, *((place.tap, keep) for place, keep in keeps.items())])
         return score, {place: keep.tensors for place, keep in keeps.items()}
 
+    @torch.no_grad()
+    def reached(self, actions: Sequence[tuple[Tap, Action]]) -> Tensors:
+        """The places' values by a pass that goes no further than the last of them."""
+        keeps = {place: Keep() for place in self.places}
+        self.cost.forwards += 1
+        kept = [(place.tap, keep) for place, keep in keeps.items()]
+        run(self.model.module, self.fed.args, self.fed.kwargs, [*actions, *kept], self.fed.n_steps, stop=True)
+        return {place: keep.tensors for place, keep in keeps.items()}
+
     def step(self, actions: Sequence[tuple[Tap, Action]] = (), places: Sequence[Place] | None = None) -> Step:
         """Scores, values and gradients of a pass with actions. Raises AttributionError where nothing depends on a layer.
 
@@ -246,8 +255,7 @@ class Conductance(Method):
         for at, alpha in enumerate(alphas):
             last = at == self.steps
             if last and self.how == "left":  # the gradient there is not used
-                score, values = work.values(work.line.at(alpha))
-                now = Step(score, values, {})
+                now = Step(before.score if before else torch.zeros(0), work.reached(work.line.at(alpha)), {})
             else:
                 now = work.step(work.line.at(alpha))
             change = now.score if before is None else change

@@ -35,13 +35,14 @@ from unitscope.causal.targets import Target
 from unitscope.errors import AttributionError
 from unitscope.models.base import Model
 from unitscope.models.images import ImageModel
+from unitscope.models.torch import TorchModel
 from unitscope.sites import Item, Text
 
 Kind = Literal["integrated-gradients", "gradient-x-input", "leave-one-out"]
 Mode = Literal["forward", "reverse"]
 KINDS: tuple[Kind, ...] = ("integrated-gradients", "gradient-x-input", "leave-one-out")
-ROWS = 640
-"""Rows, tangents times positions, that one forward-mode sweep carries at once: more leave the processor's cache."""
+ROWS, SLACK = 2048, 1.1
+"""Rows, tangents times positions, that a forward-mode sweep carries at once; longest over shortest text of a batch."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,44 @@ def attribute_tokens(
     several tokens is that of the last. For all units of a wide layer a map has U x words x words values.
     Raises AttributionError for a unit out of range, and for networks that do not read text.
     """
+    for mine, group, each in _works(model, items, layer, units, method, baseline, path, batch_size, cost):
+        for found in each.maps(at, mine):
+            yield replace(found, item=group[found.item])
+
+
+def position_maps(
+    model: Model,
+    items: Sequence[Item],
+    layer: str,
+    units: Sequence[int] | None = None,
+    *,
+    method: TokenMethod | None = None,
+    baseline: Baseline = "zero",
+    path: str | None = None,
+    batch_size: int = 32,
+    cost: Cost | None = None,
+) -> Iterator[tuple[int, torch.Tensor]]:
+    """Items' indices and parts [T, T', N]: of positions T of the input at positions T' of the layer, padding left out.
+
+    As `attribute_tokens` finds them before words are made of positions; always by forward-mode sweeps.
+    """
+    for _, group, each in _works(model, items, layer, units, method, baseline, path, batch_size, cost):
+        for row, parts in each.positions():
+            yield group[row], parts
+
+
+def _works(
+    model: Model,
+    items: Sequence[Item],
+    layer: str,
+    units: Sequence[int] | None,
+    method: TokenMethod | None,
+    baseline: Baseline,
+    path: str | None,
+    batch_size: int,
+    cost: Cost | None,
+) -> Iterator[tuple[list[Item], list[int], _Maps]]:
+    """Batches of items of about one length, their indices, and their work."""
     net, method = network(model), method or TokenMethod()
     if isinstance(net, ImageModel):
         raise AttributionError(f"{model.name} reads pictures, which have no tokens.", expected="a model of texts")
@@ -125,9 +164,10 @@ def attribute_tokens(
     origin = replace(origin, places=(_source(origin, net),))
     cost = cost or Cost()
     with frozen(net.module):
-        for whole in batches(net, items, batch_size, Counter()):
-            for fed in _split(whole):
-                yield from _Maps(net, fed, place, origin, method, chosen, items, cost).maps(at)
+        for group in _alike(net, items, batch_size):
+            mine = [items[index] for index in group]
+            for fed in batches(net, mine, len(group), Counter()):
+                yield mine, group, _Maps(net, fed, place, origin, method, chosen, cost)
 
 
 def checked_units(units: Sequence[int] | None, place: Place) -> NDArray[np.int64]:
@@ -151,25 +191,20 @@ def _source(origin: Origin, model: Network) -> Place:
     return first[0]
 
 
-def _split(fed: Fed) -> Iterator[Fed]:
-    """Fewer rows at a time, where a sweep could not carry several tokens of all of them."""
-    n, length = len(fed.rows), fed.n_steps["source"]
-    size = max(1, ROWS // (length * min(length, 8)))
-    for start in range(0, n, size):
-        part = slice(start, min(start + size, n))
-
-        def cut(value: Any, part: slice = part) -> Any:
-            return value[part] if isinstance(value, torch.Tensor) and value.dim() and len(value) == n else value
-
-        yield Fed(
-            fed.rows[part],
-            tuple(cut(each) for each in fed.args),
-            {name: cut(each) for name, each in fed.kwargs.items()},
-            fed.n_steps,
-            {grid: each[part] for grid, each in fed.real.items()},
-            {grid: each[part] for grid, each in fed.spans.items()},
-            {grid: each[part] for grid, each in fed.words.items()},
-        )
+def _alike(model: TorchModel, items: Sequence[Item], batch_size: int) -> Iterator[list[int]]:
+    """Items of about one length, as many as a few sweeps carry: padding would be carried by every tangent."""
+    texts = [item.grids["source"] for item in items]
+    lengths = [row.n_positions for row in model.feed.rows("source", texts)]
+    group: list[int] = []
+    for index in sorted(range(len(items)), key=lambda index: lengths[index]):
+        n = lengths[index]
+        most = min(batch_size, max(1, ROWS // max(n * n, 1)))
+        if group and (len(group) >= most or n > SLACK * lengths[group[0]]):
+            yield group
+            group = []
+        group.append(index)
+    if group:
+        yield group
 
 
 class _Maps:
@@ -183,10 +218,9 @@ class _Maps:
         origin: Origin,
         method: TokenMethod,
         units: NDArray[np.int64],
-        items: Sequence[Item],
         cost: Cost,
     ) -> None:
-        self.model, self.fed, self.place, self.method, self.items, self.cost = model, fed, place, method, items, cost
+        self.model, self.fed, self.place, self.method, self.cost = model, fed, place, method, cost
         self.source = origin.places[0]
         self.line = origin.line(fed)
         if len(self.line.ends[self.source]) != 1:
@@ -199,7 +233,17 @@ class _Maps:
         if method.through is not None:
             self.work = Work(model, fed, [place], origin, method.through, cost)
 
-    def maps(self, at: str) -> Iterator[TokenMap]:
+    def positions(self) -> Iterator[tuple[int, torch.Tensor]]:
+        """Rows' items and parts [T, T', N]."""
+        real = self.fed.real["source"].sum(dim=1).tolist()
+        parts = self._sweeps(max(real), self._values(self.end))
+        inner = self.fed.real_of(self.place, parts.shape[2])
+        assert inner is not None
+        for row, n in enumerate(real):
+            yield int(self.fed.rows[row]), parts[:n, row, inner[row]]
+
+    def maps(self, at: str, items: Sequence[Item]) -> Iterator[TokenMap]:
+        """One map an item, see `attribute_tokens`."""
         height, base = self._values(self.end), self._values(self.start)
         where = self.fed.word_places(self.place, height.shape[1])
         sites = [_last(where.row, where.position, where.word, row) for row in range(len(self.fed.rows))]
@@ -215,7 +259,8 @@ class _Maps:
         parts = self._reverse(sites, peaks, real) if mode == "reverse" else self._sweeps(real, height)
         for row, (words, positions) in enumerate(sites):
             if len(words):
-                yield self._map(row, words, positions, None if peaks is None else peaks[row], parts, height, base, mode)
+                peak = None if peaks is None else peaks[row]
+                yield self._map(row, items, words, positions, peak, parts, height, base, mode)
 
     def _values(self, point: torch.Tensor) -> torch.Tensor:
         """Values [B, T, N] of the units for a point of the embedding."""
@@ -306,6 +351,7 @@ class _Maps:
     def _map(
         self,
         row: int,
+        items: Sequence[Item],
         words: NDArray[np.int64],
         positions: NDArray[np.int64],
         peak: torch.Tensor | None,
@@ -320,11 +366,13 @@ class _Maps:
             mine, high, low = parts[:, row, at], height[row, at], base[row, at]  # [tokens, S, N], [S, N]
             site = np.tile(words, (len(self.units), 1))
         else:
-            mine, high, low = parts[:, row, at[peak], n][:, None], height[row, at[peak], n][None], base[row, at[peak], n][None]
+            where = at[peak]
+            mine = parts[:, row, where, n][:, None]
+            high, low = height[row, where, n][None], base[row, where, n][None]
             site = words[peak.cpu().numpy()][:, None]
         read = self.fed.word_places(self.source, self.end.shape[1])
         entries = np.flatnonzero((read.row == row) & (read.position < len(parts)))
-        item = self.items[int(self.fed.rows[row])]
+        item = items[int(self.fed.rows[row])]
         n_words = item.grids["source"].n_sites
         sums = torch.zeros(n_words, *mine.shape[1:], dtype=mine.dtype, device=mine.device)
         share = torch.from_numpy(read.share[entries]).to(mine)[:, None, None]
