@@ -66,6 +66,10 @@ class StoreError(UnitscopeError):
     """A file of ours is missing, corrupted, of another version or run, or cannot be written."""
 
 
+class AttributionError(UnitscopeError):
+    """An attribution makes no sense: a target that is no scalar or does not depend on a layer, a unit out of range."""
+
+
 def closest(name: str, known: Iterable[str], n: int = 3) -> str:
     """Near misses of `name` as a sentence, or an empty string.
 
