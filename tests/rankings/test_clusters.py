@@ -13,7 +13,7 @@ from scipy.spatial.distance import squareform
 from sklearn.metrics import adjusted_rand_score
 
 from unitscope.errors import RankingError
-from unitscope.rankings.clusters import adjusted_rand, clusters, redundancy
+from unitscope.rankings.clusters import adjusted_rand, cluster, redundancy
 from unitscope.stats.cross import held
 
 from .pairs import N_SITES, halves
@@ -43,19 +43,19 @@ def naive(x: NDArray, cut: float, linkage: str, signed: bool) -> NDArray:
 @pytest.mark.parametrize("cut", [0.05, 0.4, 1.2])
 def test_partitions_are_scipys(linkage: str, signed: bool, cut: float) -> None:
     x = families(noise=1.0)
-    found = clusters(held(x, 77), halves(), cut=cut, linkage=linkage, signed=signed)
+    found = cluster(held(x, 77), halves(), cut=cut, linkage=linkage, signed=signed)
     assert adjusted_rand_score(found.of_unit, naive(x, cut, linkage, signed)) == 1
 
 
 def test_families_are_found_and_the_most_central_stands_for_each() -> None:
-    found = clusters(held(families()), halves(), cut=0.3)
+    found = cluster(held(families()), halves(), cut=0.3)
     assert found.of_unit.tolist() == [0, 0, 0, 0, 1, 1, 1, 2, 3, 3]
     assert (found.n_clusters, found.rand) == (4, 1.0)
     rho = np.abs(np.corrcoef(families().T))
-    for cluster in range(4):
-        members = found.members(cluster)
+    for family in range(4):
+        members = found.members(family)
         inner = rho[np.ix_(members, members)].sum(axis=1)
-        assert found.representatives[cluster] == members[np.argmax(np.round(inner, 5))]
+        assert found.representatives[family] == members[np.argmax(np.round(inner, 5))]
     assert found.held_out > 0.9 > found.chance
     assert np.isnan(found.closeness[7])
     assert np.nanmin(found.closeness) > 0.8
@@ -63,14 +63,14 @@ def test_families_are_found_and_the_most_central_stands_for_each() -> None:
 
 def test_equal_members_are_stood_for_by_the_first() -> None:
     x = families((2, 2))
-    found = clusters(held(np.concatenate([x[:, [0]]] * 3 + [x[:, [2]]] * 2, axis=1)), halves(), cut=0.1)
+    found = cluster(held(np.concatenate([x[:, [0]]] * 3 + [x[:, [2]]] * 2, axis=1)), halves(), cut=0.1)
     assert found.representatives.tolist() == [0, 3]
 
 
 def test_constant_units_are_in_no_cluster() -> None:
     x = families()
     x[:, 1], x[3, 5] = 2, np.nan
-    found = clusters(held(x), halves())
+    found = cluster(held(x), halves())
     assert found.of_unit.tolist() == [0, -1, 0, 0, 1, -1, 1, 2, 3, 3]
     assert np.isnan(found.closeness[[1, 5]]).all()
 
@@ -79,7 +79,7 @@ def test_redundancy_adds_up_over_layers() -> None:
     x = families()
     x[:, 7] = 1
     layers = ["a"] * 5 + ["b"] * 5
-    found = clusters(held(x), halves(), cut=0.3)
+    found = cluster(held(x), halves(), cut=0.3)
     first, second = redundancy(found, layers)
     assert (first.layer, first.n_units, second.layer, second.n_units) == ("a", 5, "b", 4)
     kept = (1 - first.removable) * 5 + (1 - second.removable) * 4
@@ -92,10 +92,10 @@ def test_redundancy_adds_up_over_layers() -> None:
 
 def test_unrelated_units_stay_apart_and_have_no_stable_clusters() -> None:
     x = np.random.default_rng(0).standard_normal((N_SITES, 30)).astype(np.float32)
-    found = clusters(held(x), halves(), cut=0.3)
+    found = cluster(held(x), halves(), cut=0.3)
     assert found.n_clusters == 30
     assert np.isnan(found.held_out)
-    loose = clusters(held(x), halves(), cut=0.94)
+    loose = cluster(held(x), halves(), cut=0.94)
     assert loose.n_clusters < 30
     assert abs(loose.rand) < 0.3
 
@@ -110,8 +110,8 @@ def test_adjusted_rand_is_scikit_learns(labels: list[tuple[int, int]]) -> None:
 def test_what_is_refused() -> None:
     x = held(families())
     with pytest.raises(RankingError, match=r"Got linkage 'ward'\. Expected: average or complete"):
-        clusters(x, halves(), linkage="ward")
+        cluster(x, halves(), linkage="ward")
     with pytest.raises(RankingError, match="Got 3 as the distance to cut at"):
-        clusters(x, halves(), cut=3)
+        cluster(x, halves(), cut=3)
     with pytest.raises(RankingError, match=r"Got 20001 units.*--layers"):
-        clusters(held(np.zeros((40, 20_001), np.float32)), halves(40))
+        cluster(held(np.zeros((40, 20_001), np.float32)), halves(40))

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from sklearn.decomposition import NMF
 
 from unitscope.errors import RankingError
-from unitscope.rankings.factors import factors, matched, varimax
+from unitscope.rankings.factors import factorise, matched, varimax
 from unitscope.stats.cross import held
 
 from .pairs import N_SITES, halves
@@ -25,7 +25,7 @@ def groups(noise: float = 0.2, seed: int = 0) -> NDArray:
 @pytest.mark.parametrize("way", ["svd", "nmf"])
 def test_planted_groups_are_found(way: str) -> None:
     x = groups()
-    found = factors(held(x, 77), halves(), 3, way=way)
+    found = factorise(held(x, 77), halves(), 3, way=way)
     tops = {frozenset(found.top_units(k, 4).tolist()) for k in range(3)}
     assert tops == {frozenset(range(start, start + 4)) for start in (0, 4, 8)}
     assert (found.stability > 0.95).all()
@@ -40,7 +40,7 @@ def test_planted_groups_are_found(way: str) -> None:
 def test_svd_explains_what_principal_components_do() -> None:
     x, split = groups(noise=1.0), halves()
     for rotate in (True, False):
-        found = factors(held(x), split, 2, rotate=rotate)
+        found = factorise(held(x), split, 2, rotate=rotate)
         z = (x - x.mean(axis=0)) / x.std(axis=0)
         for half, figure in ((split.a, found.explained), (split.b, found.held_out)):
             basis = np.linalg.svd(z[split.a] - z[split.a].mean(axis=0))[2][:2]
@@ -51,7 +51,7 @@ def test_svd_explains_what_principal_components_do() -> None:
 
 def test_loadings_are_correlations_of_units_and_factors() -> None:
     x, split = groups(), halves()
-    found = factors(held(x), split, 3)
+    found = factorise(held(x), split, 3)
     for k in range(3):
         direct = [np.corrcoef(found.values[split.a, k], x[split.a, u])[0, 1] for u in range(12)]
         assert np.allclose(found.loadings[k], direct, atol=0.05)
@@ -60,7 +60,7 @@ def test_loadings_are_correlations_of_units_and_factors() -> None:
 
 def test_nmf_fits_as_well_as_scikit_learns() -> None:
     x, split = groups(noise=1.0), halves()
-    found = factors(held(x, 100), split, 3, way="nmf")
+    found = factorise(held(x, 100), split, 3, way="nmf")
     assert (found.loadings >= 0).all()
     assert (found.values >= 0).all()
     assert found.clipped == 0
@@ -78,7 +78,7 @@ def test_what_is_below_zero_is_told() -> None:
     x = groups()
     x[:, 0] *= -1
     x[:, 1], x[4, 2] = 3.0, np.nan
-    found = factors(held(x), halves(), 2, way="nmf")
+    found = factorise(held(x), halves(), 2, way="nmf")
     alive = [0, *range(3, 12)]
     expected = (x[:, 0] ** 2).sum() / (x[:, alive] ** 2).sum()
     assert found.clipped == pytest.approx(expected, rel=1e-4)
@@ -88,14 +88,14 @@ def test_what_is_below_zero_is_told() -> None:
 
 def test_blocks_change_only_rounding() -> None:
     for way in ("svd", "nmf"):
-        whole, cut = (factors(held(groups(), rows), halves(), 3, way=way) for rows in (1000, 37))
+        whole, cut = (factorise(held(groups(), rows), halves(), 3, way=way) for rows in (1000, 37))
         assert np.allclose(whole.loadings, cut.loadings, atol=1e-3)
         assert whole.held_out == pytest.approx(cut.held_out, abs=1e-4)
 
 
 def test_noise_has_no_stable_factors() -> None:
     x = np.random.default_rng(0).standard_normal((N_SITES, 30)).astype(np.float32)
-    found = factors(held(x), halves(), 3)
+    found = factorise(held(x), halves(), 3)
     assert found.held_out < found.explained
     assert found.held_out == pytest.approx(found.chance, abs=0.05)
     assert found.stability.mean() < 0.7
@@ -120,8 +120,8 @@ def test_matching_is_one_to_one() -> None:
 def test_what_is_refused() -> None:
     x = groups()
     with pytest.raises(RankingError, match=r"Got 'ica' as the way to factorise\. Expected: svd or nmf"):
-        factors(held(x), halves(), 2, way="ica")
+        factorise(held(x), halves(), 2, way="ica")
     with pytest.raises(RankingError, match=r"Got 13 factors\. Expected: 1 to 12"):
-        factors(held(x), halves(), 13)
+        factorise(held(x), halves(), 13)
     with pytest.raises(RankingError, match="No unit has values above 0"):
-        factors(held(-1 - x), halves(), 2, way="nmf")
+        factorise(held(-1 - x), halves(), 2, way="nmf")

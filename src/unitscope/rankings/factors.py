@@ -35,7 +35,8 @@ class Factors:
     `loadings` [K, U]: for `svd` the correlation of unit and factor, for `nmf` the unit's share, at least 0, in units of
     its root mean square; 0 for units that do not vary. `values` [S, K] is how strong each factor is at each site.
     `explained` is the share of variance (`nmf`: of squares) explained on half A, `held_out` on half B, `chance` what as
-    many random directions (`nmf`: one factor alone, the mean) would explain on half B. `stability` [K] is the cosine with the matched factor of half B,
+    many random directions (`nmf`: a single factor) would explain on half B. `stability` [K] is the cosine with the
+    matched factor of half B,
     `stability_chance` the 99th percentile of cosines of factors that were not matched. `clipped` is the share of
     squares below 0 that `nmf` dropped.
     """
@@ -60,7 +61,7 @@ class Factors:
         return np.argsort(-np.abs(self.loadings[factor]), kind="stable")[:n]
 
 
-def factors(x: Matrix, halves: Halves, n_factors: int, *, way: Way = "svd", rotate: bool = True) -> Factors:
+def factorise(x: Matrix, halves: Halves, n_factors: int, *, way: Way = "svd", rotate: bool = True) -> Factors:
     """Factorise sites x units. Memory is 24 U^2 bytes (`svd`), or 16 K (S + U) and some thousand rows (`nmf`).
 
     Raises RankingError for another way, or more factors than units that vary or sites in a half.
@@ -129,7 +130,7 @@ def _by_svd(x: Standard, halves: Halves, k: int, rotate: bool) -> Factors:
 
 
 def _principal(covariance: Doubles, k: int, rotate: bool) -> tuple[Doubles, Doubles]:
-    """Weights [U, K] that give factors of variance 1, and loadings [K, U], strongest first, greatest loading positive."""
+    """Weights [U, K] that give factors of variance 1, and loadings [K, U], strongest first, the greatest positive."""
     n = len(covariance)
     sizes, vectors = eigh(covariance, subset_by_index=[n - k, n - 1], check_finite=False)
     sizes, vectors = np.maximum(sizes[::-1], TINY), vectors[:, ::-1]

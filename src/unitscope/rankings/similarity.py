@@ -59,7 +59,7 @@ class Similarities:
 
 @dataclass(frozen=True)
 class _Side:
-    """A model's layers: standardised columns, covariances of each layer [3 folds], and where each layer's columns are."""
+    """A model's layers: standardised columns, where each layer's are, and its covariances in each of three folds."""
 
     standard: Standard
     layers: tuple[str, ...]
