@@ -141,8 +141,10 @@ def _note(ranking: Ranking) -> str:
     rest = "The concept and its AUROC are what the atlas reports of the unit on half B, whatever it was ranked for."
     if half == "a":
         return f"Scores are of half A, where the order was chosen: judge it on half B. {rest}"
-    if half == "all":
+    if half == "all" and "measure" in ranking.origin.parameters:
         return f"Scores are of all sites: --half a makes an order that may be judged on half B. {rest}"
+    if half in ("all", "b"):
+        return f"Half B had a part in this order and cannot judge it. {rest}"
     return rest
 
 
