@@ -1,8 +1,8 @@
 """What MaxCorr and LinReg cost beside the matrix products that they cannot do without.
 
-Two models of 2,688 units each over 40,000 words: units mix 300 signals that both have with 300 of their own, in files of
-float32 that both sides read 2,048 rows at a time. The bare side makes plain products in single precision, on the same
-BLAS and the same pieces: X'Y for MaxCorr; X'X (a symmetric product, half the work) and X'Y for LinReg. Nothing is
+Two models of 2,688 units each over 40,000 words: units mix 300 signals that both have with 300 of their own, in files
+of float32 that both sides read 2,048 rows at a time. The bare side makes plain products in single precision, on the
+same BLAS and the same pieces: X'Y for MaxCorr; X'X (a symmetric product, half the work) and X'Y for LinReg. Nothing is
 standardised there, no mean, no half, no penalty, no error. Our side gives all that users get: scores over all sites
 and on both halves, partners, held-out correlations with intervals, the level reached by chance, and for LinReg
 penalties by layer (seven layers), out-of-sample R2, intervals, and the level reached by chance.
@@ -49,7 +49,7 @@ class File:
     n_units: int
 
     def blocks(self, columns: NDArray[np.int64] | None = None) -> Iterator[tuple[slice, NDArray[np.float32]]]:
-        # Read, not mapped: pages that are mapped would count as memory of ours.
+        """Rows and their values; read, not mapped, since pages that are mapped would count as memory of ours."""
         with self.path.open("rb") as file:
             for start in range(0, self.n_sites, ROWS):
                 n = min(ROWS, self.n_sites - start)

@@ -76,7 +76,7 @@ class Redundancy:
     elsewhere_b: float
 
 
-def clusters(
+def cluster(
     x: Matrix,
     halves: Halves,
     *,

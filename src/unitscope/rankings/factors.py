@@ -16,7 +16,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import eigh, svd
+from scipy.linalg import eigh
 from scipy.optimize import linear_sum_assignment
 
 from unitscope.errors import RankingError
@@ -35,7 +35,8 @@ class Factors:
     `loadings` [K, U]: for `svd` the correlation of unit and factor, for `nmf` the unit's share, at least 0, in units of
     its root mean square; 0 for units that do not vary. `values` [S, K] is how strong each factor is at each site.
     `explained` is the share of variance (`nmf`: of squares) explained on half A, `held_out` on half B, `chance` what as
-    many random directions (`nmf`: one factor alone, the mean) would explain on half B. `stability` [K] is the cosine with the matched factor of half B,
+    many random directions (`nmf`: a single factor) would explain on half B. `stability` [K] is the cosine with the
+    matched factor of half B,
     `stability_chance` the 99th percentile of cosines of factors that were not matched. `clipped` is the share of
     squares below 0 that `nmf` dropped.
     """
@@ -60,7 +61,7 @@ class Factors:
         return np.argsort(-np.abs(self.loadings[factor]), kind="stable")[:n]
 
 
-def factors(x: Matrix, halves: Halves, n_factors: int, *, way: Way = "svd", rotate: bool = True) -> Factors:
+def factorise(x: Matrix, halves: Halves, n_factors: int, *, way: Way = "svd", rotate: bool = True) -> Factors:
     """Factorise sites x units. Memory is 24 U^2 bytes (`svd`), or 16 K (S + U) and some thousand rows (`nmf`).
 
     Raises RankingError for another way, or more factors than units that vary or sites in a half.
@@ -74,18 +75,27 @@ def factors(x: Matrix, halves: Halves, n_factors: int, *, way: Way = "svd", rota
     return _by_svd(mine, halves, n_factors, rotate) if way == "svd" else _by_nmf(mine, halves, n_factors)
 
 
-def varimax(loadings: Doubles, sweeps: int = 200, tolerance: float = 1e-9) -> Doubles:
-    """Rotation [K, K] of loadings [U, K] that makes the variance of their squares within factors greatest."""
+def varimax(loadings: Doubles, sweeps: int = 100, tolerance: float = 1e-7) -> Doubles:
+    """Rotation [K, K] of loadings [U, K] that makes the variance of their squares within factors greatest.
+
+    Kaiser's own way, plane by plane at the best angle: it cannot swing to and fro.
+    """
     n_units, k = loadings.shape
-    rotation, reached = np.eye(k), 0.0
+    turned, rotation = loadings.copy(), np.eye(k)
     for _ in range(sweeps):
-        turned = loadings @ rotation
-        left, sizes, right = svd(loadings.T @ (turned**3 - turned * (turned**2).sum(axis=0) / n_units))
-        rotation = left @ right
-        if sizes.sum() <= reached * (1 + tolerance):
+        most = 0.0
+        for i in range(k - 1):
+            for j in range(i + 1, k):
+                u, v = turned[:, i] ** 2 - turned[:, j] ** 2, 2 * turned[:, i] * turned[:, j]
+                above = 2 * (u @ v - u.sum() * v.sum() / n_units)
+                below = u @ u - v @ v - (u.sum() ** 2 - v.sum() ** 2) / n_units
+                angle = np.arctan2(above, below) / 4
+                most = max(most, abs(angle))
+                plane = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+                turned[:, [i, j]], rotation[:, [i, j]] = turned[:, [i, j]] @ plane, rotation[:, [i, j]] @ plane
+        if most <= tolerance:
             break
-        reached = float(sizes.sum())
-    return np.asarray(rotation, np.float64)
+    return rotation
 
 
 def matched(a: Doubles, b: Doubles) -> tuple[Doubles, float]:
@@ -120,16 +130,18 @@ def _by_svd(x: Standard, halves: Halves, k: int, rotate: bool) -> Factors:
 
 
 def _principal(covariance: Doubles, k: int, rotate: bool) -> tuple[Doubles, Doubles]:
-    """Weights [U, K] that give factors of variance 1, and loadings [K, U], strongest first, greatest loading positive."""
+    """Weights [U, K] that give factors of variance 1, and loadings [K, U], strongest first, the greatest positive."""
     n = len(covariance)
     sizes, vectors = eigh(covariance, subset_by_index=[n - k, n - 1], check_finite=False)
     sizes, vectors = np.maximum(sizes[::-1], TINY), vectors[:, ::-1]
-    weights, loadings = vectors / np.sqrt(sizes), vectors * np.sqrt(sizes)
+    weights, loadings = vectors / np.sqrt(sizes), vectors * np.sqrt(sizes)  # covariances of units and factors
     if rotate and k > 1:
         rotation = varimax(loadings)
         weights, loadings = weights @ rotation, loadings @ rotation
     order = np.argsort(-(loadings**2).sum(axis=0), kind="stable")
     weights, loadings = weights[:, order], loadings[:, order]
+    spread = np.sqrt(np.diag(covariance))[:, None]
+    loadings = np.where(spread > 1e-6, loadings / np.where(spread > 1e-6, spread, 1.0), 0.0)
     sign = np.sign(loadings[np.abs(loadings).argmax(axis=0), np.arange(k)])
     return weights * sign, np.ascontiguousarray((loadings * sign).T)
 
@@ -138,7 +150,9 @@ def _by_nmf(x: Standard, halves: Halves, k: int) -> Factors:
     of, clipped = positive(x)
     on_a, on_b = fit(of, halves.a, k), fit(of, halves.b, k)
     values, missed, whole = of.projected(on_a)
-    explained, held_out = (float(1 - missed[each].sum() / max(whole[each].sum(), TINY)) for each in (halves.a, halves.b))
+    explained, held_out = (
+        float(1 - missed[each].sum() / max(whole[each].sum(), TINY)) for each in (halves.a, halves.b)
+    )
     flat = of.projected(fit(of, halves.a, 1))[1]
     strength = (on_a**2).sum(axis=1) * (values.astype(np.float64) ** 2).sum(axis=0)
     order = np.argsort(-strength, kind="stable")

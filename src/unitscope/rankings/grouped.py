@@ -29,10 +29,10 @@ class ClusterRepresentatives(Method):
 
     def rank(self, source: Source) -> list[Ranking]:
         """One ranking, for `all`; units that are not their cluster's representative are not ranked."""
-        from unitscope.rankings.clusters import clusters, redundancy
+        from unitscope.rankings.clusters import cluster, redundancy
 
         refuse_half(self, source.question.half, ("all",))
-        found = clusters(
+        found = cluster(
             Narrowed(source.activations, source.columns),
             source.activations.halves,
             cut=self.cut,
@@ -79,12 +79,12 @@ class FactorLoadings(Method):
 
     def rank(self, source: Source) -> list[Ranking]:
         """One ranking for `all` and one a factor, `factor:1` the strongest."""
-        from unitscope.rankings.factors import factors
+        from unitscope.rankings.factors import factorise
 
         refuse_half(self, source.question.half, ("a",))
         half: Half = "a"
         x = Narrowed(source.activations, source.columns)
-        found = factors(x, source.activations.halves, self.n, way=self.way, rotate=self.rotate)
+        found = factorise(x, source.activations.halves, self.n, way=self.way, rotate=self.rotate)
         figures = {
             "explained": found.explained,
             "held_out": found.held_out,

@@ -1,8 +1,9 @@
 """Non-negative matrix factorisation of sites x units, streamed: X ~ W H with both at least 0.
 
-Hierarchical alternating least squares (Cichocki and Phan 2009): each factor in turn is set to its least-squares optimum,
-negative entries to 0. Rows of W depend on H alone, so one sweep is one pass over the sites that updates W and adds up
-what H needs, W'W and W'X. The start is that of singular vectors (Boutsidis and Gallopoulos 2008), so nothing is drawn.
+Hierarchical alternating least squares (Cichocki and Phan 2009): each factor in turn is set to its least-squares
+optimum, negative entries to 0. Rows of W depend on H alone, so one sweep is one pass over the sites that updates W and
+adds up what H needs, W'W and W'X. The start is that of singular vectors (Boutsidis and Gallopoulos 2008), so nothing is
+drawn.
 """
 
 from __future__ import annotations

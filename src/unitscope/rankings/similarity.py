@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from unitscope.arrays import kernel
 from unitscope.errors import RankingError
-from unitscope.rankings.subspaces import VARIANCE, Covariances, canonical, correlations_on, projection_weights
+from unitscope.rankings.subspaces import VARIANCE, Covariances, canonical, correlations_on, projection_weights, settle
 from unitscope.stats.cross import Columns, Cross, Doubles, Floats, Matrix, Plan, Standard, cross, lags, standard
 from unitscope.stats.halves import Halves
 
@@ -58,7 +59,7 @@ class Similarities:
 
 @dataclass(frozen=True)
 class _Side:
-    """A model's layers: standardised columns, covariances of each layer [3 folds], and where each layer's columns are."""
+    """A model's layers: standardised columns, where each layer's are, and its covariances in each of three folds."""
 
     standard: Standard
     layers: tuple[str, ...]
@@ -96,7 +97,9 @@ def similarities(
     norms = _norms(left, right, halves)
     shape = (len(left.layers), len(right.layers))
     names = [name for name in Similarities.__dataclass_fields__ if not name.startswith("layers_")]
-    found = {name: np.zeros(shape, np.int64 if name == "n_directions" else np.float64) for name in names}
+    found: dict[str, Any] = {
+        name: np.zeros(shape, np.int64 if name == "n_directions" else np.float64) for name in names
+    }
     lag = lags(x.n_sites, 1, seed)[0]
     for i, span in enumerate(left.spans):
         part = left.standard.part(span)
@@ -181,7 +184,10 @@ def _side(matrix: Matrix, layers: Mapping[str, Columns], halves: Halves) -> _Sid
     for span in spans:
         part = mine.part(span)
         product = cross(part, part, halves.half, 2)
-        own.append(tuple(each * np.outer(scale[span], scale[span]) for each in _by_fold(product)))
+        whole, *of_halves = (each * np.outer(scale[span], scale[span]) for each in _by_fold(product))
+        for half in of_halves:
+            settle(half, whole)
+        own.append((whole, *of_halves))
         for f, each in enumerate((product.pooled(), product)):
             n = np.maximum(each.n, 1)[:, None]
             means[f : f + len(n), span] = each.sums_x[:, 0] / n

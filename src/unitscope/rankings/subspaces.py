@@ -25,7 +25,7 @@ from unitscope.errors import RankingError
 from unitscope.stats.cross import Doubles, Matrix, Standard, cross, lags, standard
 from unitscope.stats.halves import Halves
 
-VARIANCE, RANK = 0.99, 1e-10
+VARIANCE, RANK, STILL = 0.99, 1e-6, 1e-5  # products are in single precision
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,13 @@ def shares_on(fitted: Canonical, xx: Doubles, of: Covariances) -> Doubles:
 
 
 def svcca(
-    x: Matrix, y: Matrix, halves: Halves, *, variance: float = VARIANCE, standardise: bool = False, seed: int = 0,
+    x: Matrix,
+    y: Matrix,
+    halves: Halves,
+    *,
+    variance: float = VARIANCE,
+    standardise: bool = False,
+    seed: int = 0,
     model: str = "",
 ) -> Shared:
     """What the units of `x` share with another model on the same sites.
@@ -138,15 +144,13 @@ def svcca(
     sites or where nothing varies, RankingError for a `variance` that makes no sense.
     """
     mine, other = standard(x), standard(y)
-    scale = (
-        (mine.usable * 1.0, other.usable * 1.0)
-        if standardise
-        else (np.where(mine.usable, mine.spread, 0.0), np.where(other.usable, other.spread, 0.0))
+    a, b = (
+        np.where(side.usable, 1.0 if standardise else side.spread, 0.0).astype(np.float64) for side in (mine, other)
     )
-    whole, half_a, half_b = covariances(mine, other, halves, scale)
+    whole, half_a, half_b = covariances(mine, other, halves, (a, b))
     fitted, on_a = canonical(whole, variance), canonical(half_a, variance)
     lag = lags(x.n_sites, 1, seed)[0] if x.n_sites >= 4 else 0
-    shifted = cross(mine, other, lag=lag).covariance() * scale[0][:, None] * scale[1][None, :]
+    shifted = cross(mine, other, lag=lag).covariance() * np.outer(a, b)
     null = Covariances(whole.xx, whole.yy, shifted)
     reached = canonical(null, variance)
     units, units_held_out = shares(fitted, whole.xx), shares_on(on_a, half_a.xx, half_b)
@@ -179,7 +183,17 @@ def covariances(
                 xy.covariance(fold) * np.outer(a, b),
             )
         )
+    whole = found[0]
+    for half in found[1:]:
+        settle(half.xx, whole.xx)
+        settle(half.yy, whole.yy)
     return found[0], found[1], found[2]
+
+
+def settle(half: Doubles, whole: Doubles) -> None:
+    """Set to 0 the rows and columns of units that vary over all sites but not in a half: rounding is no variance."""
+    still = np.diag(half) <= STILL * np.diag(whole)
+    half[still], half[:, still] = 0.0, 0.0
 
 
 @dataclass(frozen=True)
@@ -200,7 +214,12 @@ class SharedByModels:
 
 
 def shared(
-    x: Matrix, others: Mapping[str, Matrix], halves: Halves, *, variance: float = VARIANCE, standardise: bool = True,
+    x: Matrix,
+    others: Mapping[str, Matrix],
+    halves: Halves,
+    *,
+    variance: float = VARIANCE,
+    standardise: bool = True,
     seed: int = 0,
 ) -> SharedByModels:
     """`svcca` with each of several models, for ranking units of one or more layers (standardised by default)."""
@@ -217,7 +236,10 @@ def shared(
 
 
 def _whitening(covariance: Doubles, variance: float) -> NDArray[np.float64]:
-    """Weights [U, K] of principal components of variance 1 that together hold a share of the variance."""
+    """Weights [U, K] of principal components of variance 1 that together hold a share of the variance.
+
+    Components below a millionth of the first are rounding and left out.
+    """
     if not 0 < variance <= 1:
         raise RankingError(f"Got {variance} as the share of variance.", expected="above 0, up to 1")
     values, vectors = eigh(covariance, check_finite=False)
@@ -227,4 +249,6 @@ def _whitening(covariance: Doubles, variance: float) -> NDArray[np.float64]:
     n_real = int((values > RANK * values[0]).sum())
     held = np.cumsum(values[:n_real])
     n = n_real if variance == 1 else int(np.searchsorted(held, variance * held[-1])) + 1
-    return np.asarray(vectors[:, :n] / np.sqrt(values[:n]))
+    found = np.asarray(vectors[:, :n] / np.sqrt(values[:n]))
+    found[np.diag(covariance) <= 0] = 0.0
+    return found

@@ -220,8 +220,10 @@ class Cross:
     def pooled(self, folds: slice = slice(None)) -> Cross:
         """Some folds as one."""
         gram = None if self.gram is None else self.gram[folds].sum(axis=0, keepdims=True)
-        parts = (part[folds].sum(axis=0, keepdims=True) for part in (self.n, self.products, self.sums_x, self.sums_y))
-        return Cross(*parts, gram)
+        n, products, sums_x, sums_y = (
+            part[folds].sum(axis=0, keepdims=True) for part in (self.n, self.products, self.sums_x, self.sums_y)
+        )
+        return Cross(n, products, sums_x, sums_y, gram)
 
     def covariance(self, fold: int = 0) -> Doubles:
         """Covariances of standardised values [U, V] in a fold (divided by the number of sites)."""
@@ -235,7 +237,7 @@ class Cross:
         found, n = self.covariance(fold), max(int(self.n[fold]), 1)
         found *= _inverse_spread(self.sums_x[fold] / n)[:, None]
         found *= _inverse_spread(self.sums_y[fold] / n)[None, :]
-        return cast("Doubles", np.clip(found, -1.0, 1.0, out=found))
+        return np.clip(found, -1.0, 1.0, out=found)
 
     def within(self, fold: int = 0) -> Doubles:
         """Covariances [U, U] of the first model's standardised units in a fold; needs `gram`."""
@@ -289,7 +291,7 @@ def cross(
 
 
 def lags(n_sites: int, n: int, seed: int) -> list[int]:
-    """Lags of a null: `n` different ones (fewer where there are no more), from a quarter to three quarters of the sites."""
+    """`n` different lags for a null (fewer where there are no more), from a quarter to three quarters of the sites."""
     low, high = max(n_sites // 4, 1), max(3 * n_sites // 4, 2)
     n = min(n, high - low)
     drawn = np.random.default_rng([seed, 31]).choice(high - low, n, replace=False) + low
