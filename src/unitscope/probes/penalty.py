@@ -41,7 +41,7 @@ class Penalty:
         return self.l1 + self.l2
 
 
-def path(strengths: Sequence[float] = STRENGTHS, mix: float = 0.01) -> tuple[Penalty, ...]:
+def path(strengths: Sequence[float] = STRENGTHS, mix: float = 0.1) -> tuple[Penalty, ...]:
     """Penalties of one mix, strongest first.
 
     >>> [penalty.l2 for penalty in path([0.1, 1.0], mix=0)]

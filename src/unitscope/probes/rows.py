@@ -103,8 +103,8 @@ class Standard:
     """What standardises units: `mean` and `scale` float64 [U], from the sites that are fitted to.
 
     `scale` is the standard deviation (divisor n), and infinite for `constant` units: they standardise to 0. `bad`
-    units hold a NaN or an infinite value somewhere and count as constant. `sample` [n, U] has rows spread evenly over
-    the sites, as they are.
+    units hold a NaN or an infinite value somewhere and count as constant. `sample` [n, U] has kept rows spread evenly
+    over the sites, as they are.
     """
 
     mean: NDArray[np.float64]
@@ -117,30 +117,37 @@ class Standard:
 def standardise(rows: Rows, keep: NDArray[np.bool_]) -> Standard:
     """Mean and standard deviation of every unit over the kept sites [S], in one pass.
 
-    Sums are of distances from the first row, so that a constant unit has exactly none. Raises ProbeError without sites.
+    Sums are of distances from the first kept row, so that a constant unit has exactly none. Raises ProbeError without
+    sites.
     """
     import torch
 
     n = int(keep.sum())
     if not n:
         raise ProbeError("No site has a label.", expected="some sites to fit to")
-    device, first = rows.device, None
+    device = rows.device
+    first: torch.Tensor | None = None
     weight = torch.from_numpy(keep.astype(np.float32)).to(device)
     total, squares = (torch.zeros(rows.n_units, dtype=torch.float64, device=device) for _ in range(2))
     every, sample = max(1, rows.n_sites // SAMPLE), []
     for at, values in rows.chunks():
+        if not keep[at].any():
+            continue
         if first is None:
-            first = values[0].clone()
+            first = values[int(keep[at].argmax())].clone()
         apart = values - first
         total += weight[at] @ apart
         squares += weight[at] @ apart.square_()
-        sample.append(values[(-at.start) % every :: every].cpu())
+        chosen = np.flatnonzero(keep[at] & (np.arange(at.start, at.stop) % every == 0))
+        sample.append(values[torch.from_numpy(chosen).to(device)].cpu())
     assert first is not None
-    offset = (total / n).cpu().numpy()
-    variance = np.maximum((squares / n).cpu().numpy() - offset**2, 0)
-    mean = first.double().cpu().numpy() + offset
+    with np.errstate(invalid="ignore", over="ignore"):
+        offset = (total / n).cpu().numpy()
+        variance = np.maximum((squares / n).cpu().numpy() - offset**2, 0)
+        mean = first.double().cpu().numpy() + offset
     bad = ~(np.isfinite(mean) & np.isfinite(variance))
     # What float32 sums of n terms cannot tell from 0.
     constant = bad | (variance <= 1e-12 * np.maximum(offset**2, np.finfo(np.float32).tiny))
     scale = np.where(constant, np.inf, np.sqrt(np.where(bad, 0, variance)))
-    return Standard(np.where(bad, 0.0, mean), scale, constant, bad, torch.cat(sample).numpy())
+    spread = torch.cat(sample).numpy()
+    return Standard(np.where(bad, 0.0, mean), scale, constant, bad, np.where(bad, np.float32(0), spread))
