@@ -303,7 +303,7 @@ def test_parts_that_do_not_fit_are_refused() -> None:
     matrix, penalty = ArrayMatrix(values), Penalty(0, 0.1)
     with pytest.raises(ProbeError, match=r"Got labels of 240 site\(s\) for values of 100"):
         fit(ArrayMatrix(values[:100]), labels, penalty)
-    with pytest.raises(ProbeError, match="Got solver 'slow'. Expected: 'fast' or 'exact'"):
+    with pytest.raises(ProbeError, match=r"Got solver 'slow'\. Expected: 'fast' or 'exact'"):
         fit(matrix, labels, penalty, solver="slow")  # type: ignore[arg-type]
     with pytest.raises(ProbeError, match="Got nan='keep'"):
         fit(matrix, labels, penalty, nan="keep")
