@@ -18,7 +18,7 @@ PLAIN = Race(errors=np.inf)
 
 
 def mixture(seed: int, n_sites: int, n_units: int, n_classes: int) -> tuple[np.ndarray, np.ndarray]:
-    """Values whose class means and covariances differ, and the class of each site; every class has two sites or more."""
+    """Values whose class means and covariances differ, and the class of each site; each class has two or more."""
     rng = np.random.default_rng(seed)
     of_site = np.concatenate(
         [np.arange(2 * n_classes) % n_classes, rng.integers(0, n_classes, n_sites - 2 * n_classes)]
@@ -162,8 +162,8 @@ def test_errors_say_what_is_wrong() -> None:
         select_greedily(ArrayMatrix(values), labels, 0)
     with pytest.raises(ProbeError, match="labels of other classes"):
         select_greedily(ArrayMatrix(values), labels, 1, judge=(ArrayMatrix(values), Labels(("x", "y"), of_site)))
+    nowhere = labels_of(np.full(40, -1, np.int32), 2)
     with pytest.raises(ProbeError, match="has a class of the training sites"):
-        nowhere = labels_of(np.full(40, -1, np.int32), 2)
         select_greedily(ArrayMatrix(values), labels, 1, judge=(ArrayMatrix(values), nowhere))
     values[5, 2] = np.inf
     with pytest.raises(ProbeError, match="unit 2 at site 5 is inf"):

@@ -25,7 +25,7 @@ _CONSTANT = 1e-12
 
 @dataclass(frozen=True, eq=False)
 class Moments:
-    """Of U units in C classes, each with a site: `counts` [C], `mean` [C, U], `scatter` [C, U] sums of squares about it."""
+    """Of U units in C classes with a site: `counts` [C], `mean` [C, U] and `scatter` [C, U], the squares about it."""
 
     counts: NDArray[np.int64]
     mean: Floats

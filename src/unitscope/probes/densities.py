@@ -39,11 +39,11 @@ def surprise(
 ) -> NDArray[np.float64]:
     """Sum over each `chunk` of sites of -log P(class | x_A, x_j), in nats: [chunks, J] for J candidates.
 
-    `values` [S, >= J] of the candidates, in the first columns, `of_site` [S] the class; `base` [S, C] the log of prior times density of x_A,
-    `white` [S, C, T] x_A whitened in each class; the candidate's conditional mean in class c is `mean` [C, J] plus
-    `white` times `slope` [C, T, J], its `sharpness` [C, J] is 1 / sqrt(2 var), its `offset` [C, J] -log(var) / 2. Sums of
-    exponentials over classes (1 to C each) are multiplied `per_product` at a time before a logarithm is taken:
-    C ** per_product must not overflow.
+    `values` [S, >= J] are the candidates' in the first columns, `of_site` [S] the class; `base` [S, C] the log of prior
+    times density of x_A, `white` [S, C, T] x_A whitened in each class; the candidate's conditional mean in class c is
+    `mean` [C, J] plus `white` times `slope` [C, T, J], its `sharpness` [C, J] is 1 / sqrt(2 var), its `offset` [C, J]
+    -log(var) / 2. Sums of exponentials over classes (1 to C each) are multiplied `per_product` at a time before a
+    logarithm is taken: C ** per_product must not overflow.
     """
     n_sites, n_classes, n_candidates = values.shape[0], mean.shape[0], mean.shape[1]
     found = np.zeros((-(-n_sites // chunk), n_candidates))
@@ -102,7 +102,7 @@ def _residuals(row: Floats, mean: Floats, slope: Floats, white: Floats, left: in
 
 @kernel
 def _greatest(joint: Floats, most: Floats, total: Floats) -> None:
-    """Greatest of each column into `most`, zero into `total`. Sums instead of comparisons: no branch, no masked store."""
+    """Greatest of each column into `most`, zero into `total`; added to rather than replaced, which spares a branch."""
     n_classes, n_columns = joint.shape
     for j in range(n_columns):
         most[j] = joint[0, j]

@@ -30,8 +30,8 @@ class Information:
     """What values tell about classes at some sites, in bits a site.
 
     `bits` is `entropy` (of the classes at these sites) less the mean surprise at the class given the values; it is
-    below zero where a probe does worse than the classes' shares. `normalised` is bits / entropy, at most 1. `n_left_out`
-    sites have a class that the probe was never shown, and are in none of these.
+    below zero where a probe does worse than the classes' shares. `normalised` is bits / entropy, at most 1.
+    `n_left_out` sites have a class that the probe was never shown, and are in none of these.
     """
 
     bits: float
@@ -49,9 +49,9 @@ class Information:
 class GaussianProbe:
     """Gaussians of C classes over N units.
 
-    `units` [N] are columns of the matrix it was fitted to; `names` all classes asked for, of which those with a site are
-    `classes` [C] (indices into names), with `counts` [C] sites and `mean` [C, N]. `scale` [C, N, N] is diag(cov) plus
-    scatter; divided by counts + 2 `dimensions` + 4 it is the covariance.
+    `units` [N] are columns of the matrix it was fitted to; `names` all classes asked for, of which those with a site
+    are `classes` [C] (indices into names), with `counts` [C] sites and `mean` [C, N]. `scale` [C, N, N] is diag(cov)
+    plus scatter; divided by counts + 2 `dimensions` + 4 it is the covariance.
     """
 
     units: NDArray[np.int64]
@@ -89,8 +89,8 @@ class GaussianProbe:
 
     def log_joint(self, values: NDArray[np.floating]) -> Floats:
         """Natural log of prior times density, [S, C], of values [S, N] of this probe's units."""
-        found = np.log(self.prior) - self.n_units * np.log(2 * np.pi) / 2 + np.zeros((len(values), 1))
-        factors = np.linalg.cholesky(self.covariance)
+        found: Floats = np.log(self.prior) - self.n_units * np.log(2 * np.pi) / 2 + np.zeros((len(values), 1))
+        factors: Floats = np.linalg.cholesky(self.covariance)
         inverse = np.linalg.inv(factors) if self.n_units else factors
         found -= np.log(np.diagonal(factors, axis1=1, axis2=2)).sum(1)
         for c in range(len(self.classes)):
@@ -99,7 +99,7 @@ class GaussianProbe:
 
     def posterior(self, values: NDArray[np.floating]) -> Floats:
         """Probability of each class with a site, [S, C], given values [S, N] of this probe's units."""
-        return np.exp(_normalised(self.log_joint(values)))
+        return np.asarray(np.exp(_normalised(self.log_joint(values))))
 
     def predict(self, matrix: Matrix) -> NDArray[np.int32]:
         """Most probable class of each site [S], an index into `names`; `matrix` has the columns of the one fitted."""
@@ -141,10 +141,11 @@ def fit_gaussian(
 ) -> GaussianProbe:
     """The most probable Gaussians over `units` (columns of the matrix) given its labelled sites.
 
-    `dimensions` is D in the estimate, by default the number of units of the probe. Published probes are marginals of one
-    over all units of a layer, with D its width: the more, the narrower the Gaussians of rare classes, until over
-    thousands of units they are wrong about every site. Sites without a label are passed over, classes without a site are never predicted. Raises
-    ProbeError where fewer than two classes have a site, values are not finite, or columns are repeated or out of range.
+    `dimensions` is D in the estimate, by default the number of units of the probe. Published probes are marginals of
+    one over all units of a layer, with D its width: the greater, the narrower the Gaussians of rare classes, until over
+    thousands of units they are wrong about most sites. Sites without a label are passed over, classes without a site
+    are never predicted. Raises ProbeError where fewer than two classes have a site, values are not finite, or columns
+    are repeated or out of range.
     """
     wanted = np.asarray(units, np.int64)
     if len(set(wanted.tolist())) < len(wanted) or ((wanted < 0) | (wanted >= matrix.n_units)).any():
@@ -160,7 +161,7 @@ def fit_gaussian(
 
 
 def training(matrix: Matrix, labels: Labels) -> tuple[Matrix, NDArray[np.int32], NDArray[np.int32]]:
-    """Labelled sites of a matrix, their class [S] among those with a site, and these classes [C] as indices of names."""
+    """Labelled sites of a matrix, their class [S] among those with a site, and these classes [C]: indices of names."""
     checked_sites(matrix, labels)
     classes = np.flatnonzero(labels.counts()).astype(np.int32)
     if len(classes) < 2:

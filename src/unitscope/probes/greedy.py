@@ -1,37 +1,38 @@
 """Greedy choice of units by mutual information, without fitting a Gaussian anew for each candidate.
 
-Torroba Hennigen et al. 2020 add, step by step, the unit that with those chosen before tells most about the class. Over A
-chosen units and a candidate j, log p(x_A, x_j | z) = log p(x_A | z) + log p(x_j | x_A, z), and the last factor is a
-Gaussian of one variable whose mean and variance follow from the products of j with A within class z. The chosen units'
-Cholesky factors grow by a row a step; a candidate costs one residual and one exponential a site and class.
+Torroba Hennigen et al. 2020 add, step by step, the unit that with those chosen before tells most about the class. Over
+A chosen units and a candidate j, log p(x_A, x_j | z) = log p(x_A | z) + log p(x_j | x_A, z), and the last factor is a
+Gaussian of one variable (`growth`): a candidate costs one residual and one exponential a site and class (`densities`).
 
 **Race.** Most candidates lose clearly: at some drawn sites they do so much worse than the leader that the rest cannot
 matter. Sites are drawn by stratum of how surprising they are so far, since a site whose class is known already tells
 candidates hardly apart. A candidate is dropped when its difference from the leader exceeds `errors` standard errors;
-those left are judged at all sites. The best may be lost so, where it does worse than another at the drawn sites by that
-much: with a probability of about 3e-5 a look at 4 standard errors, if such estimates are about normal, and then what is
-chosen is nearly as good. With `Race(errors=inf)` none is dropped, and the choice is that of the plain method. Candidates
-within single-precision rounding of the best are judged again in double precision; ties go to the lower column. Units that
-are constant, or linear in the chosen ones, are never chosen.
+those left are judged at all sites. The best may be lost so, where it does worse than another at the drawn sites by
+that much: with a probability of about 3e-5 a look at 4 standard errors, if such estimates are about normal, and then
+what is chosen is nearly as good. With `Race(errors=inf)` none is dropped, and the choice is that of the plain method.
+Candidates within single-precision rounding of the best are judged again in double precision; ties go to the lower
+column. Units that are constant, or linear in the chosen ones, are never chosen.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from unitscope.errors import ProbeError
-from unitscope.probes.base import Labels, Matrix, Subset
-from unitscope.probes.class_moments import Moments, moments, products
+from unitscope.probes.base import ArrayMatrix, Labels, Matrix, Subset
+from unitscope.probes.class_moments import moments, products
 from unitscope.probes.densities import gather, surprise
 from unitscope.probes.gaussian import GaussianProbe, Information, checked_sites, present, told, training
+from unitscope.probes.growth import Growth
 
 Floats = NDArray[np.float64]
 
 CHUNK = 8
-_REPEATED = 1e-6
+MEMORY = 2 << 30
 _ROUNDING = 2e-5
 
 
@@ -39,8 +40,8 @@ _ROUNDING = 2e-5
 class Race:
     """When candidates are dropped: after looks at `first` drawn sites, and at four times as many, up to half of all.
 
-    Each look draws anew. A candidate is dropped when its estimated surprise exceeds the leader's by `errors` standard errors
-    of their difference. `errors=inf`: never, and the choice is the plain method's.
+    Each look draws anew. A candidate is dropped when its estimated surprise exceeds the leader's by `errors` standard
+    errors of their difference. `errors=inf`: never, and the choice is the plain method's.
     """
 
     first: int = 1024
@@ -84,23 +85,25 @@ def select_greedily(
     dimensions: int | None = None,
     race: Race | None = None,
     seed: int = 0,
+    memory: int = MEMORY,
 ) -> GreedySelection:
     """Choose up to `n_units` columns of a matrix, one by one, by the information about the class that they add.
 
-    Gaussians are fitted to the labelled sites of `matrix`; units are judged there, or at the sites of `judge`, all of them
-    or `candidates` alone. `dimensions` is D as in `fit_gaussian`, by default `n_units`. Fewer are chosen where fewer are
-    neither constant nor linear in those chosen. The same seed gives the same units. A step reads the matrix about five
-    times: keep it in memory where it fits. Raises ProbeError where fewer than two classes have a site, values are not
-    finite, or there is nothing to choose.
+    Gaussians are fitted to the labelled sites of `matrix`; units are judged there, or at the sites of `judge`, all of
+    them or `candidates` alone. `dimensions` is D as in `fit_gaussian`, by default `n_units`. Fewer are chosen where
+    fewer are neither constant nor linear in those chosen. The same seed gives the same units. Values are held where
+    they fit `memory` bytes; otherwise each step reads the matrix about six times. Raises ProbeError where fewer than
+    two classes have a site, values are not finite, or there is nothing to choose.
     """
     train, at, classes = training(matrix, labels)
     if n_units < 1:
         raise ProbeError(f"Got {n_units} units to choose.", expected="1 or more")
+    train = held(train, memory)
     known = moments(train, at, len(classes))
-    growth = _Growth.of(known, n_units if dimensions is None else dimensions, candidates)
+    growth = Growth.of(known, n_units if dimensions is None else dimensions, candidates)
     if not growth.open.any():
         raise ProbeError("All units are constant.", expected="a unit that varies")
-    judged_on, judged_at = (train, at) if judge is None else _judge(judge, labels, classes)
+    judged_on, judged_at = (train, at) if judge is None else _judge(judge, labels, classes, memory)
     runner = _Runner(judged_on, judged_at, growth, race or Race(), seed)
     chosen: list[int] = []
     found: list[Information] = []
@@ -125,7 +128,7 @@ def select_greedily(
 
 
 def _judge(
-    judge: tuple[Matrix, Labels], labels: Labels, classes: NDArray[np.int32]
+    judge: tuple[Matrix, Labels], labels: Labels, classes: NDArray[np.int32], memory: int
 ) -> tuple[Matrix, NDArray[np.int32]]:
     """Sites of another matrix whose class is known to the probe, and that class."""
     matrix, others = judge
@@ -135,101 +138,13 @@ def _judge(
     at = present(classes, others)
     if not (at >= 0).any():
         raise ProbeError("No site to judge by has a class of the training sites.", expected="labelled sites")
-    return Subset(matrix, at >= 0), at[at >= 0]
-
-
-class _Growth:
-    """Gaussians over the chosen units, and for every candidate its conditional Gaussian given them."""
-
-    def __init__(self, known: Moments, dimensions: int, open_: NDArray[np.bool_]) -> None:
-        self.known, self.dimensions, self.open = known, dimensions, open_
-        self.divisor = known.counts + 2.0 * dimensions + 4
-        self.least = known.prior_scale
-        self.diagonal = self.least + known.scatter
-        self.variance = self.diagonal.copy()
-        n_classes, n_columns = known.mean.shape
-        self.chosen: list[int] = []
-        self.slope = np.empty((n_classes, 0, n_columns))
-        self.scale = np.empty((n_classes, 0, 0))
-        self.products = np.empty((n_classes, 0, n_columns))
-        # Of the whole, for what repeats the chosen units: correlation of what is left of each.
-        self.whole = np.empty((0, n_columns))
-        self.left = np.ones(n_columns)
-
-    @classmethod
-    def of(cls, known: Moments, dimensions: int, candidates: NDArray[np.integer] | None) -> _Growth:
-        open_ = ~known.constant
-        if candidates is not None:
-            among = np.zeros(len(open_), np.bool_)
-            among[candidates] = True
-            open_ &= among
-        return cls(known, dimensions, open_)
-
-    def add(self, unit: int, product: Floats) -> None:
-        """Choose a unit, given its products [C, U] with all units within classes."""
-        known = self.known
-        own = self.slope[:, :, unit]
-        full = product.copy()
-        full[:, unit] += self.least[:, unit]
-        row = (full - np.einsum("ck,cku->cu", own, self.slope)) / np.sqrt(self.variance[:, unit])[:, None]
-        self.slope = np.concatenate([self.slope, row[:, None]], axis=1)
-        self.products = np.concatenate([self.products, full[:, None]], axis=1)
-        # In exact arithmetic never below the prior's part.
-        self.variance = np.maximum(self.variance - row**2, self.least)
-        self.chosen.append(unit)
-        self._note_repeats(unit, product)
-        self.open[unit] = False
-
-    def _note_repeats(self, unit: int, product: Floats) -> None:
-        known = self.known
-        apart = known.mean - known.overall
-        whole = (product.sum(0) + known.counts @ (apart * apart[:, unit : unit + 1])) / known.counts.sum()
-        deviation = np.sqrt(np.where(known.constant, 1.0, known.total))
-        whole /= deviation * deviation[unit]
-        row = (whole - self.whole[:, unit] @ self.whole) / np.sqrt(self.left[unit])
-        self.whole = np.concatenate([self.whole, row[None]])
-        self.left = self.left - row**2
-        self.open &= self.left > _REPEATED
-
-    def repeats(self) -> NDArray[np.int64]:
-        """Columns that became linear in the chosen units."""
-        out = (self.left <= _REPEATED) & ~self.known.constant
-        out[self.chosen] = False
-        return np.flatnonzero(out)
-
-    def base(self, values: NDArray[np.floating], extra: int) -> tuple[Floats, Floats]:
-        """Log of prior times density of the chosen units' values [n, T], but for constants, [n, C]; and whitened, [C, n, T].
-
-        `extra` units more share the divisor's part.
-        """
-        n_chosen = len(self.chosen)
-        factors = np.swapaxes(self.slope[:, :, self.chosen], 1, 2)
-        centred = values[None] - self.known.mean[:, self.chosen][:, None]
-        white = centred @ np.swapaxes(np.linalg.inv(factors), 1, 2) if n_chosen else centred
-        log_volume = np.log(np.diagonal(factors, axis1=1, axis2=2)).sum(1) * 2
-        log_volume -= (n_chosen + extra) * np.log(self.divisor)
-        log_prior = np.log(self.known.counts / self.known.counts.sum())
-        squares = np.einsum("cnt,cnt->nc", white, white) * self.divisor
-        return log_prior - (squares + log_volume) / 2, white
-
-    def probe(self, names: tuple[str, ...], classes: NDArray[np.int32]) -> GaussianProbe:
-        """The probe over the chosen units."""
-        scale = self.products[:, :, self.chosen]
-        return GaussianProbe(
-            np.array(self.chosen, np.int64),
-            names,
-            classes,
-            self.known.counts,
-            self.known.mean[:, self.chosen],
-            (scale + np.swapaxes(scale, 1, 2)) / 2,
-            self.dimensions,
-        )
+    return held(Subset(matrix, at >= 0), memory), at[at >= 0]
 
 
 class _Runner:
     """Judges candidates at the sites of a matrix: at drawn sites first, those left at all."""
 
-    def __init__(self, matrix: Matrix, at: NDArray[np.int32], growth: _Growth, race: Race, seed: int) -> None:
+    def __init__(self, matrix: Matrix, at: NDArray[np.int32], growth: Growth, race: Race, seed: int) -> None:
         self.matrix, self.at, self.growth, self.race, self.seed = matrix, at, growth, race, seed
         self.per_product = max(1, int(36 / np.log10(len(growth.known.counts) + 1)))
 
@@ -290,7 +205,7 @@ class _Runner:
     def _chunk_sums(
         self, values: NDArray[np.float32], at: NDArray[np.int32], left: NDArray[np.int64], chunk: int
     ) -> Floats:
-        """Surprise of J candidates summed over chunks of sites, [chunks, J]; `values` [n, J + T], then the chosen units'."""
+        """Surprise of J candidates summed over chunks, [chunks, J]; `values` [n, J + T], the chosen units last."""
         growth = self.growth
         base, white = growth.base(values[:, len(left) :].astype(np.float64), 1)
         base -= base.max(axis=1, keepdims=True)
@@ -323,6 +238,16 @@ class _Runner:
         return total
 
 
+def held(matrix: Matrix, memory: int) -> Matrix:
+    """The matrix with its values in memory where they fit `memory` bytes and are not there already."""
+    if isinstance(matrix, ArrayMatrix) or matrix.n_sites * matrix.n_units * 4 > memory:
+        return matrix
+    values = np.empty((matrix.n_sites, matrix.n_units), np.float32)
+    for rows, block in matrix.blocks():
+        values[rows] = block
+    return ArrayMatrix(values)
+
+
 def _single(values: NDArray[np.floating]) -> NDArray[np.float32]:
     """As the kernel takes it: single precision, row by row in memory."""
     return np.ascontiguousarray(values, np.float32)
@@ -336,8 +261,8 @@ def _surprises(joint: Floats, at: NDArray[np.int32]) -> Floats:
 def draw(so_far: Floats, n_drawn: int, rng: np.random.Generator) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Sites [H, n] drawn from H strata, and the number of sites of each stratum [H].
 
-    Sites where the class is known already tell candidates hardly apart: strata are of neighbouring surprise `so_far` [S],
-    and of about equal summed surprise, so that the more is drawn of a site's like the more surprising it is.
+    Sites where the class is known already tell candidates hardly apart: strata are of neighbouring surprise `so_far`
+    [S], and of about equal summed surprise, so that more is drawn where sites are more surprising.
     """
     per_stratum = 4 * CHUNK
     order = rng.permutation(len(so_far))
@@ -351,5 +276,5 @@ def draw(so_far: Floats, n_drawn: int, rng: np.random.Generator) -> tuple[NDArra
     for cut in cuts:
         edges.append(max(int(cut), edges[-1] + per_stratum))
     edges.append(len(order))
-    sites = [rng.choice(order[low:high], per_stratum, replace=False) for low, high in zip(edges, edges[1:])]
+    sites = [rng.choice(order[low:high], per_stratum, replace=False) for low, high in pairwise(edges)]
     return np.array(sites), np.diff(edges)
