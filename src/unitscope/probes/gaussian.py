@@ -89,13 +89,13 @@ class GaussianProbe:
 
     def log_joint(self, values: NDArray[np.floating]) -> Floats:
         """Natural log of prior times density, [S, C], of values [S, N] of this probe's units."""
-        found: Floats = np.log(self.prior) - self.n_units * np.log(2 * np.pi) / 2 + np.zeros((len(values), 1))
-        factors: Floats = np.linalg.cholesky(self.covariance)
+        found = np.log(self.prior) - self.n_units * np.log(2 * np.pi) / 2 + np.zeros((len(values), 1))
+        factors = np.linalg.cholesky(self.covariance)
         inverse = np.linalg.inv(factors) if self.n_units else factors
-        found -= np.log(np.diagonal(factors, axis1=1, axis2=2)).sum(1)
+        found = found - np.log(np.diagonal(factors, axis1=1, axis2=2)).sum(1)
         for c in range(len(self.classes)):
             found[:, c] -= (((values - self.mean[c]) @ inverse[c].T) ** 2).sum(1) / 2
-        return found
+        return np.asarray(found, np.float64)
 
     def posterior(self, values: NDArray[np.floating]) -> Floats:
         """Probability of each class with a site, [S, C], given values [S, N] of this probe's units."""

@@ -84,7 +84,7 @@ class Growth:
         return np.flatnonzero(out)
 
     def base(self, values: NDArray[np.floating], extra: int) -> tuple[Floats, Floats]:
-        """Log of prior times density of the chosen units' values [n, T], [n, C] up to a constant; and whitened, [C, n, T].
+        """Log of prior times density of the chosen units' values [n, T], [n, C] up to a constant; whitened [C, n, T].
 
         `extra` units more have their part of the divisor in it.
         """
