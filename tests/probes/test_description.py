@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 
 from unitscope.errors import ProbeError
 from unitscope.probes.base import ArrayMatrix, Labels, Matrix
-from unitscope.probes.description import TIMESTEPS, Fit, beside_control, gaussian, online_code, portions
+from unitscope.probes.description import TIMESTEPS, Fit, beside_control, gaussian, linear, online_code, portions
 from unitscope.probes.gaussian import fit_gaussian
+from unitscope.probes.linear import fit
+from unitscope.probes.penalty import Penalty
 
 STEPS = (0.1, 0.3, 1.0)
 
@@ -153,3 +155,22 @@ def test_probes_see_only_what_was_sent() -> None:
 
     found = online_code(matrix, labels, group, spy, timesteps=STEPS)
     assert seen == [(part.n_before, part.n_sites) for part in found.portions[1:]]
+
+
+def test_linear_probes_code_by_their_softmax() -> None:
+    matrix, labels, group = data(8)
+    fitted = linear(Penalty(l2=1e-3))
+    found = online_code(matrix, labels, group, fitted, timesteps=STEPS, seed=2)
+    portion = portions(group, labels.labelled, STEPS, 2)
+    before, now = portion < 1, portion == 1
+    probe = fit(ArrayMatrix(matrix.values[before]), labels.select_sites(before), Penalty(l2=1e-3), seed=2)
+    odds = np.exp(probe.scores(matrix.values[now]).astype(np.float64))
+    own = (odds / odds.sum(1, keepdims=True))[np.arange(now.sum()), labels.of_site[now]]
+    bits = -np.log2((own * before.sum() + 1) / (before.sum() + 3)).sum()
+    assert found.portions[1].bits == pytest.approx(bits, rel=1e-4)
+    assert found.compression > 2
+    # A class without a site among those fitted to has no probability, not NaN.
+    without = labels.of_site != 2
+    probabilities = fitted(ArrayMatrix(matrix.values[without]), labels.select_sites(without), 0)(matrix)
+    np.testing.assert_array_equal(probabilities[:, 2], 0)
+    np.testing.assert_allclose(probabilities.sum(1), 1)
