@@ -46,6 +46,10 @@ class MeasureError(UnitscopeError):
     """A measure is unknown or its parameters make no sense."""
 
 
+class ProbeError(UnitscopeError):
+    """A probe cannot be fitted or asked: one class only, values that are no numbers, sites that do not fit."""
+
+
 class PlanError(UnitscopeError):
     """A run cannot be planned within its budgets, or not enough data is there for halves."""
 
