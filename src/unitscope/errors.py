@@ -46,6 +46,10 @@ class MeasureError(UnitscopeError):
     """A measure is unknown or its parameters make no sense."""
 
 
+class RankingError(UnitscopeError):
+    """A ranking cannot be made, has other units or another atlas, or its method is unknown."""
+
+
 class ProbeError(UnitscopeError):
     """A probe cannot be fitted or asked: one class only, values that are no numbers, sites that do not fit."""
 
