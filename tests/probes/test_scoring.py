@@ -36,7 +36,7 @@ def test_a_class_that_neither_is_nor_is_called_does_not_count_in_macro_f1() -> N
 def test_a_difference_is_that_of_leaving_each_block_out() -> None:
     found = difference(Accuracy(), (TRUTH, TRUTH), (FOUND, WORSE), BLOCK)
     gain = (TRUTH == FOUND).astype(float) - (TRUTH == WORSE)
-    left = np.array([gain[BLOCK != b].mean() for b in range(30)])
+    left = np.array([gain[b != BLOCK].mean() for b in range(30)])
     assert found.value == pytest.approx(gain.mean())
     assert found.error == pytest.approx(np.sqrt(29 / 30 * ((left - left.mean()) ** 2).sum()))
     same = difference(MacroF1(4), (TRUTH, TRUTH), (FOUND, FOUND), BLOCK)

@@ -157,8 +157,7 @@ def _unknown(table: ConceptTable, spec: str) -> ConceptError:
     known = [*categories, *_features(table), *(f"{COVARIATE}{name}" for name in COVARIATES), *table.names]
     return ConceptError(
         f"Nothing is called '{spec}' here.",
-        expected=f"a category ({', '.join(categories)}), a feature, a concept, or {COVARIATE}"
-        f"{'|'.join(COVARIATES)}",
+        expected=f"a category ({', '.join(categories)}), a feature, a concept, or {COVARIATE}{'|'.join(COVARIATES)}",
         fix=closest(spec, known),
     )
 

@@ -33,7 +33,9 @@ class Estimate:
     error: float = float("nan")
 
 
-def block_sums(columns: NDArray[np.floating], block: NDArray[np.integer]) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+def block_sums(
+    columns: NDArray[np.floating], block: NDArray[np.integer]
+) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
     """Sums [B, K] of columns [S, K] over each block that occurs, and the sites of each, [B]."""
     _, dense = np.unique(block, return_inverse=True)
     n_blocks = int(dense.max(initial=-1)) + 1
