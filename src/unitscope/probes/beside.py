@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from unitscope.probes.base import Labels, folds
+from unitscope.probes.base import ArrayMatrix, Labels, folds
 from unitscope.probes.case import Case, Tick
 from unitscope.probes.identity import by_form, majority
 from unitscope.probes.kinds import Fitted, Kind, kind_of
@@ -38,6 +38,11 @@ class Fit:
     found: Predicted
     columns: NDArray[np.int64]
     dropped: int
+
+    def without_values(self) -> Fit:
+        """The same with no unit's values in memory; what was said of the sites stays."""
+        sides = [replace(s, values=ArrayMatrix(np.zeros((s.n_sites, 0), np.float32))) for s in (self.train, self.held)]
+        return replace(self, train=sides[0], held=sides[1])
 
 
 def fit_variant(case: Case, variant: str, tick: Tick) -> Fit:

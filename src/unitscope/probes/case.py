@@ -51,6 +51,12 @@ class Case:
         """Whether a number is asked for."""
         return self.question.is_number
 
+    def unasked(self) -> list[str]:
+        """How many sites have none of the classes, or no number, in a sentence where there are any."""
+        n_sites = sum(each.n_sites for each in {id(each): each for each in self.activations}.values())
+        left = n_sites - sum(int(mask.sum()) for mask in self.masks)
+        return [f"{left:,} of {n_sites:,} sites have none of these classes and are left out."] if left else []
+
     def read(self, variant: str, tick: Tick) -> tuple[Side, Side, Reading]:
         """Both sides with the values of a variant. Raises what `activations_of` and `read_sides` do."""
         both = self.activations if variant == "trained" else self._of(variant, tick)

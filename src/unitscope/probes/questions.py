@@ -31,7 +31,7 @@ COVARIATES: Mapping[str, Callable[[Sites], NDArray[np.float64]]] = {
     "length": lambda sites: sites.length.astype(np.float64),
     "frequency": _log_frequency,
 }
-"""Numbers of each site: place in its item from 0, sites in the item, log10 of how often its form occurs in the corpus."""
+"""Numbers of each site: place in its item from 0, sites in the item, log10 of how often its form occurs."""
 
 
 @dataclass(frozen=True)

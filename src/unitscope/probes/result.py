@@ -62,7 +62,7 @@ class ProbeResult:
         return str(self.about["metric"])
 
     def score(self, probe: str, variant: str = "", metric: str = "") -> Row | None:
-        """The row of a probe (`linear`, `form`, `majority`, `control` ...) on a variant, or None where there is none."""
+        """The row of a probe (`linear`, `form`, `majority` ...) on a variant, or None where there is none."""
         wanted = metric or self.metric
         rows = (row for row in self.scores if row["probe"] == probe and row["metric"] == wanted)
         return next((row for row in rows if not variant or row["variant"] == variant), None)

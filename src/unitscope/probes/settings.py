@@ -21,14 +21,15 @@ _OUTSIDE = ("name", "device", "threads", "memory")
 class ProbeSettings:
     """What to probe and how.
 
-    `concepts` is what is read: see `unitscope.probes.questions`. `layers` are addresses or globs among the atlas' layers.
-    `l1` and `l2` are the linear probe's penalties; None: chosen within the training sites. `seeds` is how many further
-    probes are trained without a part of the training blocks. `curves` asks for curves of fewer units at `shares` of
-    all, with `draws` random draws each, and for the fewest units within `delta` of all. `mass` is the share of weight
-    mass whose units are counted by class and layer. `control` and `untrained` ask for the control task and the untrained
-    copy; `mdl` for the description length. `most` is the number of units that a Gaussian probe chooses. Classes with
-    fewer than `least` sites on either side are left out. `eval_corpus` is a corpus to judge on instead of half B; all
-    sites of the atlas' corpus are then trained on. `memory` is in bytes.
+    `concepts` is what is read: see `unitscope.probes.questions`. `layers` are addresses or globs among the atlas'.
+    `kind` is `linear` or `gaussian`. `l1` and `l2` are the linear probe's penalties; None: chosen within the training
+    sites. `seeds` is how many further probes are trained without a part of the training blocks. `curves` asks for
+    curves of fewer units at `shares` of all, with `draws` random draws each, and for the fewest units within `delta` of
+    all. `mass` is the share of weight mass whose units are counted by class and layer. `control` and `untrained` ask
+    for the control task and the copy with fresh weights, `mdl` for the description length. `most` is the number of
+    units that a Gaussian probe chooses. Classes with fewer than `least` sites on either side are left out.
+    `eval_corpus` is a corpus to judge on instead of half B; all sites of the atlas' corpus are then trained on.
+    `memory` is in bytes.
     """
 
     concepts: str

@@ -84,7 +84,7 @@ class Pieces:
 
 @dataclass(frozen=True, eq=False)
 class Reading:
-    """Values of both sides over the same U units, which are `columns` [U] of the activations; `dropped` were not finite."""
+    """Values of both sides over U units: `columns` [U] of the activations. `dropped` others have values not finite."""
 
     train: Matrix
     held: Matrix

@@ -46,8 +46,8 @@ def probe(
     """Probe what an atlas' units tell of `concepts`, and write the result beside the atlas.
 
     `concepts` is a category (`upos`), a feature (`Tense`), one concept, or a number (`covariate:position`); `settings`
-    are the fields of `unitscope.probes.settings.ProbeSettings`. `model` and `corpus` are needed where they are no longer
-    where the atlas was made from. A finished probe of the same name and parameters is read, not run again.
+    are the fields of `unitscope.probes.settings.ProbeSettings`. `model` and `corpus` are needed where they have moved
+    since the atlas was made. A finished probe of the same name and parameters is read, not run again.
     Raises a `UnitscopeError` that says how to mend it.
     """
     from unitscope.atlas import Atlas
@@ -65,11 +65,13 @@ def run(
     tick: Tick = silent,
 ) -> ProbeResult:
     """Run a probe and write it, in place of one of the same name."""
+    from unitscope.limits import numeric_threads
     from unitscope.rankings import kept
 
-    case = case_of(atlas, settings, model, corpus, tick)
-    work = _Work(case, tick)
-    result = work.result()
+    with numeric_threads(settings.threads):
+        case = case_of(atlas, settings, model, corpus, tick)
+        work = _Work(case, tick)
+        result = work.result()
     kept.save(atlas, settings.called, work.rankings)
     save(atlas, result)
     return result
@@ -87,7 +89,7 @@ class _Work:
     def result(self) -> ProbeResult:
         """Run all that was asked for."""
         case, settings, tick = self.case, self.case.settings, self.tick
-        self.notes += case.question.notes
+        self.notes += [*case.unasked(), *case.question.notes]
         own = self._fitted("trained")
         repeats, training_error = beside.repeats(case, own, tick)
         scores = list(beside.scored(case, settings.kind, "trained", own.found, own.held, training_error))
@@ -103,6 +105,7 @@ class _Work:
         self.rankings = self._orders(own)
         parts |= self._located(own)
         about |= self._about(own, training_error)
+        own = own.without_values()  # room for the copy's
         copy = self._untrained(own, scores)
         parts |= self._classes(own, copy, by_word)
         return ProbeResult(

@@ -5,14 +5,12 @@ Returns things for a rich console; words of corpora pass through `clean`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from rich.console import Group, RenderableType
 from rich.text import Text
 
 from unitscope.probes.result import ProbeResult, Row
 from unitscope.report.listing import Counts
-from unitscope.report.plain import NOTHING, clean, count, counted, effect, interval, listed, number, share
+from unitscope.report.plain import NOTHING, clean, count, counted, listed, share
 from unitscope.report.terminal import heading
 
 MOST_CLASSES = 40
@@ -28,6 +26,15 @@ _TITLES = {
 }
 _VARIANTS = {"untrained": ", untrained copy"}
 _MODES = {"mask": "masked", "retrain": "retrained"}
+
+
+def figure(value: float | None) -> str:
+    """A score with three decimals and no leading zero: what probes differ by is small.
+
+    >>> figure(0.9356), figure(-0.02), figure(1.0), figure(None)
+    ('.936', '-.020', '1.000', '–')
+    """
+    return NOTHING if value is None or value != value else f"{value:.3f}".replace("0.", ".", 1 if abs(value) < 1 else 0)
 
 
 def title(row: Row, *, is_number: bool = False) -> str:
@@ -85,7 +92,7 @@ def _beside(result: ProbeResult) -> str:
         (result.score("form"), "word identity alone"),
         (result.score("majority"), "the mean" if result.about["is_number"] else "the most frequent class"),
     ]
-    told = [f"{name} {effect(row['value'])}" for row, name in rows if row is not None]
+    told = [f"{name} {figure(row['value'])}" for row, name in rows if row is not None]
     return f"; {', '.join(told)}" if told else ""
 
 
@@ -95,7 +102,7 @@ def _differences(result: ProbeResult) -> list[str]:
         row = result.score(name)
         if row is None:
             continue
-        if row["low"] is None or row["low"] != row["low"]:
+        if not _is(row["low"]):
             told.append(f"It is {_signed(row['value'])} from {words} (no interval: too few blocks).")
             continue
         clear = "above" if row["low"] > 0 else "below" if row["high"] < 0 else "not clearly above or below"
@@ -103,8 +110,8 @@ def _differences(result: ProbeResult) -> list[str]:
     row = result.score("selectivity")
     if row is not None:
         control = result.score("control")
-        taught = "" if control is None else f" (classes drawn at random for each word form: {effect(control['value'])})"
-        told.append(f"Selectivity is {effect(row['value'])}{taught}.")
+        taught = "" if control is None else f" (classes drawn at random for each word form: {figure(control['value'])})"
+        told.append(f"Selectivity is {figure(row['value'])}{taught}.")
     return told
 
 
@@ -113,9 +120,9 @@ def _enough(smallest: Row, metric: str) -> str:
         return "On the selection split no number of its units came within reach of all."
     of = f"{count(smallest['n_units'])} of {counted(smallest['of_units'], 'unit')}"
     return (
-        f"{of} ({share(smallest['n_units'], smallest['of_units'])}) are enough for {effect(smallest['delta'])} less than "
-        f"all of them on training blocks kept aside; there {metric.lower()} is {_with_interval(smallest)} on the "
-        "evaluation sites."
+        f"On training blocks kept aside {of} ({share(smallest['n_units'], smallest['of_units'])}) come within "
+        f"{figure(smallest['delta'])} of all; a probe of so many has {metric.lower()} {_with_interval(smallest)} "
+        "on the evaluation sites."
     )
 
 
@@ -139,8 +146,8 @@ def scores(result: ProbeResult) -> RenderableType:
         [
             title(row, is_number=result.about["is_number"]),
             row["metric"].replace("_", " "),
-            effect(row["value"]),
-            interval(_or_none(row["low"]), _or_none(row["high"])),
+            figure(row["value"]),
+            interval(row["low"], row["high"]),
         ]
         for row in result.scores
     ]
@@ -157,7 +164,7 @@ def curve(result: ProbeResult) -> RenderableType:
     for n in sorted({row["n_units"] for row in result.curve}):
         part = next(row["share"] for row in result.curve if row["n_units"] == n)
         cells = [at.get((mode, n, selection)) for mode, selection in columns]
-        table.append([f"{count(n)} ({share(part)})", *(NOTHING if c is None else effect(c["accuracy"]) for c in cells)])
+        table.append([f"{count(n)} ({share(part)})", *(NOTHING if c is None else figure(c["accuracy"]) for c in cells)])
     return Counts(["units", *(f"{selection}, {_MODES[mode]}" for mode, selection in columns)], table)
 
 
@@ -168,11 +175,11 @@ def classes(result: ProbeResult) -> RenderableType:
         [
             clean(row["class"]),
             count(row["n_held"]),
-            effect(row["recall"]),
-            interval(_or_none(row["low"]), _or_none(row["high"])),
-            effect(row["precision"]),
-            effect(row["untrained_recall"]),
-            effect(row["form_recall"]),
+            figure(row["recall"]),
+            interval(row["low"], row["high"]),
+            figure(row["precision"]),
+            figure(row["untrained_recall"]),
+            figure(row["form_recall"]),
             count(row["n_units"]),
             count(row["n_exclusive"]),
         ]
@@ -215,22 +222,21 @@ def _metric(result: ProbeResult) -> str:
 
 
 def _with_interval(row: Row | dict[str, float]) -> str:
-    low, high = _or_none(row["low"]), _or_none(row["high"])
-    return f"{effect(row['value'])} {interval(low, high)}" if low is not None else effect(row["value"])
+    return f"{figure(row['value'])} {interval(row['low'], row['high'])}" if _is(row["low"]) else figure(row["value"])
 
 
-def _or_none(value: float | None) -> float | None:
-    return None if value is None or value != value else value
+def interval(low: float | None, high: float | None) -> str:
+    """An interval in brackets, or a dash where there is none.
+
+    >>> interval(0.91, 0.96), interval(float("nan"), None)
+    ('[.910, .960]', '–')
+    """
+    return f"[{figure(low)}, {figure(high)}]" if _is(low) and _is(high) else NOTHING
+
+
+def _is(value: float | None) -> bool:
+    return value is not None and value == value
 
 
 def _signed(value: float) -> str:
-    return f"{'+' if value >= 0 else '-'}{effect(abs(value))}"
-
-
-def chosen(values: Sequence[float]) -> str:
-    """Numbers as they are told.
-
-    >>> chosen([0.001, 2.0])
-    '0.001, 2'
-    """
-    return ", ".join(number(value) for value in values)
+    return f"{'+' if value >= 0 else '-'}{figure(abs(value))}"
