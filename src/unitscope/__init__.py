@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     from unitscope.corpora import load_corpus
     from unitscope.errors import UnitscopeError
     from unitscope.models import load_model
+    from unitscope.probes.study import probe
 
 __version__ = "0.1.0"
-__all__ = ["Atlas", "UnitscopeError", "__version__", "load_corpus", "load_model", "map"]
+__all__ = ["Atlas", "UnitscopeError", "__version__", "load_corpus", "load_model", "map", "probe"]
 
 _HOMES = {
     "Atlas": "unitscope.atlas",
@@ -24,6 +25,7 @@ _HOMES = {
     "load_corpus": "unitscope.corpora",
     "load_model": "unitscope.models",
     "map": "unitscope.api",
+    "probe": "unitscope.probes.study",
 }
 
 

@@ -104,11 +104,14 @@ def repeats(case: Case, fit: Fit, tick: Tick) -> tuple[list[Values], float]:
 
 def control(case: Case, fit: Fit, tick: Tick) -> list[Values]:
     """The same probe taught a class drawn at random for each word form, and the selectivity: own score less that."""
-    assert isinstance(fit.train.asked, Labels)
     from unitscope.probes.control import control_labels
 
+    assert isinstance(fit.train.asked, Labels)
     tick("fitting the control task", 0, 1)
-    train, held = control_labels(fit.train, fit.held, case.settings.seed)
+    forms = np.concatenate([fit.train.form, fit.held.form])
+    classes = np.concatenate([fit.train.truth, fit.held.truth]).astype(np.int32)
+    of_site = control_labels(Labels(fit.train.asked.names, classes), forms, case.settings.seed).of_site
+    train, held = relabelled(fit.train, of_site[: fit.train.n_sites]), relabelled(fit.held, of_site[fit.train.n_sites :])
     kind = fit.kind.ready(train)
     found = kind.fit(train).predict(held.values)
     tick("fitting the control task", 1, 1)

@@ -92,14 +92,19 @@ def case_of(
     both = load_both(atlas, settings, "trained", given, tick)
     train = question_of(both[0].concepts, both[0].sites, settings.concepts)
     if both[1] is both[0]:
-        halves, labelled = both[0].halves, train.asked.labelled
-        masks = (halves.a & labelled, halves.b & labelled)
+        masks = halves_of(both[0], train)
         kept = kept_classes(train, *masks, settings.least)
         questions = (kept, kept)
     else:
         questions, masks = _of_two_corpora(train, both, settings)
     masks = (masks[0] & questions[0].asked.labelled, masks[1] & questions[1].asked.labelled)
     return Case(atlas, settings, questions, masks, both, given)
+
+
+def halves_of(activations: Activations, question: Question) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Sites of half A and of half B, [S] each, that have a class or a number."""
+    halves, labelled = activations.halves, question.asked.labelled
+    return halves.a & labelled, halves.b & labelled
 
 
 def _of_two_corpora(
