@@ -36,7 +36,7 @@ def reader(asked: list[tuple[Mode, list[int]]]) -> Callable[[Mode], Callable[[ND
 def points(draws: int = 4) -> tuple[list[Point], list[tuple[Mode, list[int]]]]:
     asked: list[tuple[Mode, list[int]]] = []
     order = np.arange(N_UNITS)
-    found = curve(order, reader(asked), Accuracy(), TRUTH, BLOCK, shares=(0.1, 0.5), draws=draws, seed=3)
+    found = curve(order, reader(asked), Accuracy(), TRUTH, BLOCK, numbers=(2, 10), n_units=N_UNITS, draws=draws, seed=3)
     return found, asked
 
 

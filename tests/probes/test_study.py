@@ -200,6 +200,21 @@ def test_what_cannot_be_probed_says_why(atlas: Atlas) -> None:
     assert not (atlas.path / "probes" / "z.json").exists()
 
 
+def test_mistakes_are_found_before_the_model_runs(tiny_atlas: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from unitscope.probes import case
+
+    monkeypatch.setattr(case, "activations_of", lambda *given, **options: pytest.fail("ran"))
+    for spec in ("upso", "upos:NOUM", "covariate:size"):
+        with pytest.raises(ConceptError, match=spec):
+            study.probe(tiny_atlas, spec, **BARE)
+
+
+def test_concepts_that_the_atlas_was_not_made_with(atlas: Atlas) -> None:
+    found = study.probe(atlas, "words:the", layers=["encoder.layer.0"], name="the", **BARE)
+    assert found.value > 0.99
+    (atlas.path / "probes" / "the.json").unlink()
+
+
 def test_dead_and_broken_units_do_not_matter(atlas: Atlas, monkeypatch: pytest.MonkeyPatch) -> None:
     """Constant units get no weight, units with NaN are left out, and it is said."""
     from unitscope.activations import Activations

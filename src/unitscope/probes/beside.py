@@ -49,8 +49,7 @@ def fit_variant(case: Case, variant: str, tick: Tick) -> Fit:
     """Fit the probe to a variant, its penalty chosen anew."""
     train, held, reading = case.read(variant, tick)
     tick(f"fitting the probe ({variant})", 0, 1)
-    kind = kind_of(case.settings).ready(train)
-    fitted = kind.fit(train)
+    kind, fitted = kind_of(case.settings).ready(train)
     found = fitted.predict(held.values)
     tick(f"fitting the probe ({variant})", 1, 1)
     return Fit(variant, kind, fitted, train, held, found, reading.columns, reading.dropped)
@@ -112,8 +111,8 @@ def control(case: Case, fit: Fit, tick: Tick) -> list[Values]:
     classes = np.concatenate([fit.train.truth, fit.held.truth]).astype(np.int32)
     of_site = control_labels(Labels(fit.train.asked.names, classes), forms, case.settings.seed).of_site
     train, held = relabelled(fit.train, of_site[: fit.train.n_sites]), relabelled(fit.held, of_site[fit.train.n_sites :])
-    kind = fit.kind.ready(train)
-    found = kind.fit(train).predict(held.values)
+    _, fitted = fit.kind.ready(train)
+    found = fitted.predict(held.values)
     tick("fitting the control task", 1, 1)
     rows = [next(scored(case, "control", fit.variant, found, held))]
     return [*rows, less(case, "selectivity", fit, found, held.truth)]

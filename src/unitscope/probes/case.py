@@ -14,12 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unitscope.activations import Activations, activations_of
-from unitscope.errors import ProbeError
+from unitscope.concepts.table import ConceptTable
+from unitscope.errors import ConceptError, ProbeError
 from unitscope.probes.base import Labels
-from unitscope.probes.questions import COVARIATE, Question, aligned, kept_classes, question_of
+from unitscope.probes.questions import Question, aligned, kept_classes, question_of
 from unitscope.probes.settings import ProbeSettings
 from unitscope.probes.sides import Reading, Side, read_sides
 from unitscope.sites import kind_of
+from unitscope.study.prepare import Sites
 
 if TYPE_CHECKING:
     from unitscope.atlas import Atlas
@@ -135,19 +137,24 @@ def load_both(atlas: Atlas, settings: ProbeSettings, variant: str, given: dict[s
 
 
 def _specs(atlas: Atlas, concepts: str) -> tuple[str, ...]:
-    """Concept sources to read: none where the atlas' own have what is asked, else the source that is named so."""
-    if concepts.startswith(COVARIATE):
-        return ()
-    rows = atlas.concepts()
-    known = {row["category"] for row in rows} | {row["concept"] for row in rows}
-    known |= {name.partition("=")[0] for name in known if "=" in name}
-    known |= {name.partition(":")[2] for name in known}
-    if concepts in known:
-        return ()
+    """Concept sources to read: none where the atlas' own have what is asked, else the source that is named so.
+
+    Raises ConceptError, before anything is run, for what is neither.
+    """
     from unitscope.concepts import SPECS
 
+    rows = atlas.concepts()
+    names, categories = (tuple(row[column] for row in rows) for column in ("concept", "category"))
+    none = np.zeros(0, np.int32)
+    known = ConceptTable(names, categories, np.zeros(len(rows) + 1, np.int64), none, 0)
     category = concepts.partition(":")[0]
-    return (category,) if category in SPECS else ()
+    try:
+        question_of(known, Sites(none, none, none, none), concepts)
+    except ConceptError:
+        if category not in SPECS or category in categories:
+            raise
+        return (category,)
+    return ()
 
 
 def _forms(both: Both) -> tuple[NDArray[np.integer], NDArray[np.integer]]:

@@ -27,6 +27,7 @@ Choice = Literal["top", "random", "bottom"]
 Predict = Callable[[NDArray[np.intp]], Predicted]
 """From columns of units to what a probe restricted to them says at the evaluation sites."""
 SHARES = (0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.5)
+SELECTIONS: tuple[Choice, ...] = ("top", "random", "bottom")
 MODES: tuple[Mode, ...] = ("mask", "retrain")
 
 
@@ -76,13 +77,16 @@ def curve(
     truth: Predicted,
     block: NDArray[np.int32],
     *,
-    shares: Sequence[float] = SHARES,
+    numbers: Sequence[int],
+    n_units: int,
     modes: Iterable[Mode] = MODES,
+    selections: Sequence[Choice] = SELECTIONS,
     draws: int = 3,
     seed: int = 0,
     tick: Callable[[], None] = lambda: None,
 ) -> list[Point]:
-    """Points of all modes and selections. `order` [U] has all units, best first; `truth` and `block` [S] are of the
+    """Points of all modes and selections at `numbers` of units. `order` has units, best first: all `n_units`, or the
+    best of them, where the bottom is not asked for; random draws are from all. `truth` and `block` [S] are of the
     evaluation sites. `predict(mode)` gives the probe of that mode. `tick` is called after every prediction.
     """
     if draws < 2:
@@ -90,18 +94,18 @@ def curve(
     points = []
     for mode in modes:
         read = predict(mode)
-        for n in sizes(shares, len(order)):
+        for n in numbers:
             chosen: dict[Choice, list[NDArray[np.intp]]] = {
                 "top": [order[:n]],
-                "random": [random_units(len(order), n, seed + 1000 * draw + 1) for draw in range(draws)],
+                "random": [random_units(n_units, n, seed + 1000 * draw + 1) for draw in range(draws)],
                 "bottom": [order[len(order) - n :]],
             }
-            for selection, sets in chosen.items():
+            for selection in selections:
                 sums = []
-                for units in sets:
+                for units in chosen[selection]:
                     sums.append(metric.sums(truth, read(np.sort(units)), block))
                     tick()
-                points.append(Point(selection, mode, n / len(order), n, _mean(metric, np.stack(sums))))
+                points.append(Point(selection, mode, n / n_units, n, _mean(metric, np.stack(sums))))
     return points
 
 

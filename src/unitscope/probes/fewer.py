@@ -31,7 +31,8 @@ def curve_rows(case: Case, fit: Fit, tick: Tick) -> list[Row]:
     """Accuracy of top, random and bottom units at each share, masked and retrained."""
     settings = case.settings
     order = fit.fitted.order()
-    n_steps = len(fit.kind.modes) * len(curves.sizes(settings.shares, len(order))) * (2 + settings.draws)
+    numbers = fit.kind.sizes(settings.shares, len(order))
+    n_steps = len(fit.kind.modes) * len(numbers) * (len(fit.kind.selections) - 1 + settings.draws)
     done = iter(range(1, n_steps + 1))
     tick("fitting to fewer units", 0, n_steps)
     points = curves.curve(
@@ -40,8 +41,10 @@ def curve_rows(case: Case, fit: Fit, tick: Tick) -> list[Row]:
         metrics(case)[0],
         fit.held.truth,
         fit.held.block,
-        shares=settings.shares,
+        numbers=numbers,
+        n_units=len(fit.columns),
         modes=fit.kind.modes,
+        selections=fit.kind.selections,
         draws=settings.draws,
         seed=settings.seed,
         tick=lambda: tick("fitting to fewer units", next(done), n_steps),
@@ -94,4 +97,4 @@ def _reader(fit: Fit) -> Callable[[Mode], Predict]:
 
 def read(kind: Kind, train: Side, held: Side, units: NDArray[np.intp]) -> Predicted:
     """What a probe on these units alone, fitted to one side, says of the other."""
-    return kind.fit(train.of_units(units)).predict(held.of_units(units).values)
+    return kind.fit_all(train.of_units(units)).predict(held.of_units(units).values)
