@@ -28,7 +28,10 @@ def test_parameters_are_plain_and_leave_out_what_changes_nothing() -> None:
 @pytest.mark.parametrize(
     ("given", "told"),
     [
-        ({"kind": "gausian"}, r"Unknown kind of probe 'gausian'\. Expected: linear or gaussian\. Closest: 'gaussian'\."),
+        (
+            {"kind": "gausian"},
+            r"Unknown kind of probe 'gausian'\. Expected: linear or gaussian\. Closest: 'gaussian'\.",
+        ),
         ({"seeds": 1}, r"Got seeds=1\. Expected: 2 or more"),
         ({"l1": -1.0}, r"Got l1=-1\.0\. Expected: 0 or a positive number"),
         ({"l2": float("nan")}, "Got l2=nan"),

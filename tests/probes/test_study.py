@@ -98,7 +98,7 @@ def test_curves_and_the_smallest_number(upos: ProbeResult) -> None:
     assert {row["n_units"] for row in upos.curve} == {round(0.1 * n), round(0.5 * n)}
     at = {(row["mode"], row["n_units"], row["selection"]): row["accuracy"] for row in upos.curve}
     assert len(at) == 2 * 2 * 3
-    few, half = sorted({row["n_units"] for row in upos.curve})
+    _, half = sorted({row["n_units"] for row in upos.curve})
     assert at["mask", half, "top"] > at["mask", half, "bottom"]
     assert at["retrain", half, "top"] >= at["mask", half, "top"] - 0.02
     smallest = upos.about["smallest"]
@@ -191,7 +191,7 @@ def test_sites_without_a_class_are_counted(atlas: Atlas) -> None:
 
 
 def test_what_cannot_be_probed_says_why(atlas: Atlas) -> None:
-    with pytest.raises(ConceptError, match="Nothing is called 'upso' here.*Closest: 'upos'"):
+    with pytest.raises(ConceptError, match=r"Nothing is called 'upso' here.*Closest: 'upos'"):
         study.probe(atlas, "upso", **BARE)
     with pytest.raises(UnknownLayerError, match=r"Layer 'encodr' is not in this atlas"):
         study.probe(atlas, "upos", name="z", layers=["encodr"], **BARE)

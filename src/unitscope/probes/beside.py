@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 
 from unitscope.probes.base import ArrayMatrix, Labels, folds
 from unitscope.probes.case import Case, Tick
+from unitscope.probes.control import ControlTask
+from unitscope.probes.description import online_code
 from unitscope.probes.identity import by_form, majority
 from unitscope.probes.kinds import Fitted, Kind, kind_of
 from unitscope.probes.scoring import Accuracy, Explained, MacroF1, Metric, Predicted, difference, estimate
@@ -103,14 +105,10 @@ def repeats(case: Case, fit: Fit, tick: Tick) -> tuple[list[Values], float]:
 
 def control(case: Case, fit: Fit, tick: Tick) -> list[Values]:
     """The same probe taught a class drawn at random for each word form, and the selectivity: own score less that."""
-    from unitscope.probes.control import control_labels
-
     assert isinstance(fit.train.asked, Labels)
     tick("fitting the control task", 0, 1)
-    forms = np.concatenate([fit.train.form, fit.held.form])
-    classes = np.concatenate([fit.train.truth, fit.held.truth]).astype(np.int32)
-    of_site = control_labels(Labels(fit.train.asked.names, classes), forms, case.settings.seed).of_site
-    train, held = relabelled(fit.train, of_site[: fit.train.n_sites]), relabelled(fit.held, of_site[fit.train.n_sites :])
+    task = ControlTask.of(fit.train.asked, case.settings.seed)
+    train, held = (replace(side, asked=task.labels(side.form)) for side in (fit.train, fit.held))
     _, fitted = fit.kind.ready(train)
     found = fitted.predict(held.values)
     tick("fitting the control task", 1, 1)
@@ -123,7 +121,22 @@ def _row(probe: str, variant: str, metric: Metric, value: Estimate, held: Side) 
     return [probe, variant, metric.name, value.value, value.low, value.high, held.n_sites, n_blocks]
 
 
-def relabelled(side: Side, of_site: NDArray[np.int32]) -> Side:
-    """The side with other classes of the same names."""
-    assert isinstance(side.asked, Labels)
-    return replace(side, asked=Labels(side.asked.names, of_site))
+def description(case: Case, fit: Fit, tick: Tick) -> list[Values]:
+    """Bits a site of the training side's classes by the online code, and how many times shorter than the uniform one.
+
+    Beside those of the control task for the trained model. There is no interval: the code is one number.
+    """
+    assert isinstance(fit.train.asked, Labels)
+    tick(f"coding the classes ({fit.variant})", 0, 1)
+    code, side = fit.kind.code(fit.fitted), fit.train
+    made = {"description": online_code(side.values, fit.train.asked, side.block, code, seed=case.settings.seed)}
+    if case.settings.control and fit.variant == "trained":
+        classes = ControlTask.of(fit.train.asked, case.settings.seed).labels(side.form)
+        made["control description"] = online_code(side.values, classes, side.block, code, seed=case.settings.seed)
+    tick(f"coding the classes ({fit.variant})", 1, 1)
+    rows: list[Values] = []
+    n_blocks = len(np.unique(side.block))
+    for name, found in made.items():
+        for metric, value in (("bits_per_site", found.bits / found.n_sites), ("compression", found.compression)):
+            rows.append([name, fit.variant, metric, value, float("nan"), float("nan"), found.n_sites, n_blocks])
+    return rows

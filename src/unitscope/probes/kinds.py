@@ -14,9 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unitscope.errors import ProbeError
+from unitscope.probes import description
 from unitscope.probes.base import Labels, Matrix, Subset
 from unitscope.probes.choose import choose
 from unitscope.probes.curves import Choice, Mode, sizes
+from unitscope.probes.description import Fit as Code
 from unitscope.probes.gaussian import GaussianProbe, fit_gaussian
 from unitscope.probes.greedy import select_greedily
 from unitscope.probes.linear import LinearProbe, fit
@@ -67,6 +69,9 @@ class Kind(Protocol):
 
     def fit_all(self, train: Side) -> Fitted:
         """A probe of all of the side's units, where `fit` would choose among them."""
+
+    def code(self, fitted: Fitted) -> Code:
+        """How the online code is to fit: with the penalty, or over the units, of this probe."""
 
     def sizes(self, shares: Sequence[float], n_units: int) -> list[int]:
         """Numbers of units on curves."""
@@ -132,6 +137,10 @@ class LinearKind:
         """The same."""
         return self.fit(train)
 
+    def code(self, fitted: Fitted) -> Code:
+        """Linear probes of this penalty."""
+        return description.linear(self.penalty or Penalty())
+
     def sizes(self, shares: Sequence[float], n_units: int) -> list[int]:
         """Shares of all units."""
         return sizes(shares, n_units)
@@ -193,6 +202,10 @@ class GaussianKind:
         """Fit to every unit of the side."""
         units = np.arange(train.values.n_units)
         return GaussianFitted(fit_gaussian(train.values, _classes(train), units))
+
+    def code(self, fitted: Fitted) -> Code:
+        """Gaussians over the units chosen."""
+        return description.gaussian(fitted.order())
 
     def sizes(self, shares: Sequence[float], n_units: int) -> list[int]:
         """1, 2, 3, 5, 10, 20, 30, 50 ... up to the number of units chosen."""

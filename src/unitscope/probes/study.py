@@ -89,6 +89,8 @@ class _Work:
     def result(self) -> ProbeResult:
         """Run all that was asked for."""
         case, settings, tick = self.case, self.case.settings, self.tick
+        if case.is_number and (settings.control or settings.mdl):
+            self.notes.append("Control tasks and description lengths are of classes; a number has none.")
         self.notes += [*case.unasked(), *case.question.notes]
         own = self._fitted("trained")
         repeats, training_error = beside.repeats(case, own, tick)
@@ -97,6 +99,8 @@ class _Work:
         scores += rows
         if settings.control and not case.is_number:
             scores += beside.control(case, own, tick)
+        if settings.mdl and not case.is_number:
+            scores += beside.description(case, own, tick)
         parts: dict[str, list[Row]] = {}
         about: dict[str, Any] = {}
         if settings.curves:
@@ -118,6 +122,8 @@ class _Work:
 
     def _fitted(self, variant: str) -> Fit:
         fit = fit_variant(self.case, variant, self.tick)
+        if fit.kind.told().get("at_end"):
+            self.notes.append(f"The penalty ({variant}) is the strongest or weakest that was tried: see --l1 and --l2.")
         if fit.dropped:
             self.notes.append(
                 f"{fit.dropped} unit(s) of the {variant} model have values that are no finite numbers and are left out."
@@ -131,12 +137,14 @@ class _Work:
             self.notes.append("The untrained copy was not run.")
             return None
         try:
-            copy = fit_variant(case, "untrained", self.tick)
+            copy = self._fitted("untrained")
         except (ModelError, PlanError) as error:
             self.notes.append(f"There is no untrained copy to compare with: {error.got}")
             return None
         scores += beside.scored(case, case.settings.kind, "untrained", copy.found, copy.held)
         scores.append(beside.less(case, "above untrained", own, copy.found))
+        if case.settings.mdl and not case.is_number:
+            scores += beside.description(case, copy, self.tick)
         return copy.found
 
     def _addresses(self, fit: Fit) -> list[str]:

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from unitscope.probes.result import ProbeResult, Row
 from unitscope.report.listing import Counts
-from unitscope.report.plain import NOTHING, clean, count, counted, listed, share
+from unitscope.report.plain import NOTHING, clean, count, counted, listed, number, share
 from unitscope.report.terminal import heading
 
 MOST_CLASSES = 40
@@ -21,10 +21,13 @@ _TITLES = {
     "majority": "most frequent class",
     "control": "control task",
     "selectivity": "selectivity",
+    "description": "description length",
+    "control description": "description length of the control task",
     "above form": "above word identity",
     "above untrained": "above untrained copy",
 }
 _VARIANTS = {"untrained": ", untrained copy"}
+_PLAIN = ("bits_per_site", "compression")
 _MODES = {"mask": "masked", "retrain": "retrained"}
 
 
@@ -146,7 +149,7 @@ def scores(result: ProbeResult) -> RenderableType:
         [
             title(row, is_number=result.about["is_number"]),
             row["metric"].replace("_", " "),
-            figure(row["value"]),
+            number(row["value"]) if row["metric"] in _PLAIN else figure(row["value"]),
             interval(row["low"], row["high"]),
         ]
         for row in result.scores
