@@ -61,7 +61,7 @@ class Source:
     """A question with the data to answer it from, each read only when a method asks.
 
     `atlas` is None where units are ranked from activations alone; `read` makes those, `others` those of further models
-    on the same corpus, by name.
+    on the same corpus, by name. Methods put columns into `tables`, by table, for what is to be kept beside the order.
     """
 
     question: Question
@@ -69,6 +69,7 @@ class Source:
     read: Callable[[], Activations] = field(repr=False)
     others: Mapping[str, Callable[[], Activations]] = field(default_factory=dict, repr=False)
     tick: Callable[[str, int, int], None] = field(default=lambda what, done, total: None, repr=False)
+    tables: dict[str, Mapping[str, NDArray[Any]]] = field(default_factory=dict, repr=False)
 
     @cached_property
     def activations(self) -> Activations:

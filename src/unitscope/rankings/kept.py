@@ -5,10 +5,12 @@ The table `units` has a row for each target and unit; the record says method, pa
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from unitscope.annex import annexes, read_annex, write_annex
 from unitscope.errors import RankingError, closest
@@ -20,8 +22,13 @@ if TYPE_CHECKING:
 KIND, TABLE = "rankings", "units"
 
 
-def save(atlas: Atlas, name: str, rankings: Sequence[Ranking]) -> None:
-    """Keep rankings of one origin under a name, in place of those that were there.
+def save(
+    atlas: Atlas,
+    name: str,
+    rankings: Sequence[Ranking],
+    tables: Mapping[str, Mapping[str, NDArray[Any]]] = MappingProxyType({}),
+) -> None:
+    """Keep rankings of one origin under a name, in place of those that were there; `tables` are kept beside them.
 
     Raises RankingError where they are of another atlas, have units that this one has not, or several origins.
     """
@@ -50,7 +57,7 @@ def save(atlas: Atlas, name: str, rankings: Sequence[Ranking]) -> None:
         "score": np.array(columns["score"], np.float64),
     }
     about = {"method": origin.method, "parameters": dict(origin.parameters), "seed": origin.seed, "targets": targets}
-    write_annex(atlas, KIND, name, {TABLE: table}, about)
+    write_annex(atlas, KIND, name, {TABLE: table, **tables}, about)
 
 
 def load(atlas: Atlas, name: str) -> tuple[Ranking, ...]:

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -44,9 +44,9 @@ def rank(
     `by` is a method or its spec, such as `probeless:standardise=true` or `auroc`. `concepts` is a category such as
     `upos`: one ranking a class and one for `all`; `concept` one concept or several, each for itself. `layers` are
     addresses or globs. `half` is which sites are used: `a`, `b`, `all`, or None for what the method uses by itself
-    (half A for what is fitted to sites). `others` are atlases or activations of other models on the same corpus, for
-    methods that compare models. With a `name` the rankings are kept beside the atlas. `model` and `corpus` are needed
-    where the atlas does not know where they are and values of units are to be taken.
+    (half A for what is fitted to sites). `others` are atlases (or `FOLDER:GLOB`) or activations of other models on the
+    same corpus, for methods that compare models. With a `name` the rankings are kept beside the atlas. `model` and
+    `corpus` are needed where the atlas does not know where they are and values of units are to be taken.
 
     Raises RankingError where the question makes no sense or nothing can be ranked, StoreError where atlas, model or
     corpus cannot be read.
@@ -66,27 +66,39 @@ def rank(
     source = Source(question, atlas, read, _others(others, tick), tick)
     rankings = tuple(method.rank(source))
     if name is not None and atlas is not None:
-        kept.save(atlas, name, rankings)
+        kept.save(atlas, name, rankings, source.tables)
     return rankings
 
 
-def _others(others: Sequence[Atlas | Activations | str | Path], tick: Tick) -> Mapping[str, partial[Activations]]:
-    found = {}
+def _others(others: Sequence[Atlas | Activations | str | Path], tick: Tick) -> dict[str, Callable[[], Activations]]:
+    """How to read each other model, by the name of its folder; names that are taken get a number."""
+    found: dict[str, Callable[[], Activations]] = {}
     for i, each in enumerate(others, 1):
-        opened = Atlas.open(each) if isinstance(each, str | Path) else each
-        if isinstance(opened, Atlas):
-            found[f"{i}:{opened.path.name}"] = partial(activations_of, opened, tick=tick)
-        else:
-            found[str(i)] = partial(_itself, opened)
+        if isinstance(each, Activations):
+            found[f"activations {i}"] = partial(_itself, each)
+            continue
+        atlas, layers = (each, ()) if isinstance(each, Atlas) else _opened(str(each))
+        name = atlas.path.resolve().name
+        found[name if name not in found else f"{name} {i}"] = partial(
+            activations_of, atlas, layers=layers, concepts=(), tick=tick
+        )
     return found
+
+
+def _opened(text: str) -> tuple[Atlas, tuple[str, ...]]:
+    """An atlas and layers from `FOLDER` or `FOLDER:GLOB`."""
+    folder, colon, glob = text.rpartition(":")
+    if colon and not Path(text).exists():
+        return Atlas.open(folder), (glob,)
+    return Atlas.open(text), ()
 
 
 def _itself(activations: Activations) -> Activations:
     return activations
 
 
-def default_name(by: str, question: Question) -> str:
-    """Name of a file of rankings: the method and what it ranks for, such as `probeless.upos`.
+def default_name(by: str, question: Question, others: Sequence[str] = ()) -> str:
+    """Name of a file of rankings: the method, what it ranks for, and what was not left as it is.
 
     >>> default_name("probeless:standardise=true", Question("upos"))
     'probeless-standardise=true.upos'
@@ -95,6 +107,8 @@ def default_name(by: str, question: Question) -> str:
     if question.category:
         parts.append(question.category)
     parts += [each.replace(":", "=").replace(" ", "_") for each in question.concepts]
+    parts += [f"in-{each}" for each in question.layers]
+    parts += [f"with-{Path(each).name}" for each in others]
     if question.half:
         parts.append(f"half-{question.half}")
     if question.seed:

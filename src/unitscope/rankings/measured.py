@@ -8,7 +8,7 @@ whole scale are mirrored about the score of an unrelated unit, and of measures o
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -52,7 +52,7 @@ class Measured(Method):
         folds = stored(source, self) if half == "all" and source.atlas is not None else computed(source, self, half)
         category, concepts = source.question.category, source.question.concepts
         names = _chosen_concepts(folds, category, concepts)
-        origin = self.origin(source, half)
+        origin = self.origin(source, half, ends=list(folds.ends))
         found = []
         if not concepts:
             eligible = [name for name in names if name in folds.eligible]
@@ -75,7 +75,7 @@ class Scored:
     """Scores [U, C] of units for concepts, greater for better detectors, NaN where undefined.
 
     `null` is what an unrelated unit scores, or None where that depends on the concept. `eligible` are names of concepts
-    with enough sites to be chosen.
+    with enough sites to be chosen; `ends` are the ends of units' scales that were looked at.
     """
 
     addresses: Sequence[str]
@@ -84,6 +84,7 @@ class Scored:
     eligible: frozenset[str]
     scores: Floats
     null: float | None
+    ends: tuple[str, ...] = ()
 
     def of(self, name: str) -> Floats:
         """Scores [U] for one concept."""
@@ -158,38 +159,41 @@ def stored(source: Source, method: Measured) -> Scored:
     parts, addresses = [], []
     for layer in chosen_layers(atlas, source.question.layers):
         own = [at[name] for name in atlas.concept_names(layer)]
-        ends = [mirrored(atlas.scores(key, layer).astype(np.float64), each, method.end) for key, each in kinds]
-        part = np.full((len(ends[0]), len(names)), np.nan)
-        part[:, own] = np.fmax.reduce(ends)
+        found = [mirrored(atlas.scores(key, layer).astype(np.float64), each, method.end) for key, each in kinds]
+        part = np.full((len(found[0]), len(names)), np.nan)
+        part[:, own] = np.fmax.reduce(found)
+        part[[row["unit"] for row in atlas.units(layer) if row["status"] in ("constant", "nan")]] = np.nan
         parts.append(part)
         addresses += [f"{layer}:{unit}" for unit in range(len(part))]
     categories = [rows[name]["category"] for name in names]
     eligible = frozenset(row["concept"] for row in atlas.concepts() if row["eligible"])
-    return Scored(addresses, names, categories, eligible, np.concatenate(parts), kinds[0][1].null)
+    ends = tuple(each.ends for _, each in kinds)
+    return Scored(addresses, names, categories, eligible, np.concatenate(parts), kinds[0][1].null, ends)
 
 
 def computed(source: Source, method: Measured, half: Half) -> Scored:
     """Scores of the measure on the sites of one half, from activations."""
-    from unitscope.measures import measures, parse_measure
+    from unitscope.measures import default_measures, parse_measure
 
     activations = source.activations
-    if source.atlas is not None:
-        kinds = kinds_of(method.measure, method.end, source.atlas.manifest["measures"])
-    else:
-        known = {key: {"name": key, "parameters": {}} for key in measures()}
-        if method.measure not in known:
-            parse_measure(method.measure)
-        kinds = kinds_of(method.measure, method.end, known)
+    known = {each.key: {"name": each.name, "parameters": each.parameters} for each in default_measures()}
+    for each in source.atlas.manifest["measures"].values() if source.atlas is not None else ():
+        made = [replace(parse_measure(each["name"]), **each["parameters"])]
+        if "tail" in each["parameters"]:
+            made.append(replace(made[0], tail="lower" if made[0].ends == "upper" else "upper"))  # type: ignore[call-arg]
+        known |= {one.key: {"name": one.name, "parameters": one.parameters} for one in made}
+    kinds = kinds_of(method.measure, method.end, known)
     keep = source.kept(half)
     table = activations.concepts if keep is None else activations.concepts.select_sites(keep)
     parts = []
     for start in range(0, len(source.columns), UNITS_AT_A_TIME):
         source.tick("scoring units", start, len(source.columns))
         values = activations.values(source.columns[start : start + UNITS_AT_A_TIME], keep)
-        ends = [mirrored(_scores(each, values, table), each, method.end) for _, each in kinds]
-        parts.append(np.fmax.reduce(ends))
+        parts.append(np.fmax.reduce([mirrored(_scores(each, values, table), each, method.end) for _, each in kinds]))
     enough = frozenset(name for name, n in zip(table.names, table.counts().tolist()) if n >= 20)
-    return Scored(source.addresses, table.names, table.categories, enough, np.concatenate(parts), kinds[0][1].null)
+    ends = tuple(each.ends for _, each in kinds)
+    null = kinds[0][1].null
+    return Scored(source.addresses, table.names, table.categories, enough, np.concatenate(parts), null, ends)
 
 
 def _scores(measure: Measure, values: NDArray[np.float32], table: Any) -> Floats:

@@ -12,18 +12,26 @@ from dataclasses import MISSING, fields, replace
 from typing import Any
 
 from unitscope.errors import RankingError, closest
+from unitscope.rankings.across import LinReg, MaxCorr, MinCorr, Svcca
 from unitscope.rankings.asked import Method
+from unitscope.rankings.grouped import ClusterRepresentatives, FactorLoadings
 from unitscope.rankings.measured import Effect, Measured
 from unitscope.rankings.supervised import Probeless, Random, UnivariateF, Variance
 
-PROBE = "probe"
 _TRUTH = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 
 
 def methods() -> dict[str, type[Method]]:
     """Methods that have a name of their own; beside them every measure's key is one."""
-    kinds: tuple[type[Method], ...] = (Probeless, UnivariateF, Variance, Random, Effect)
+    by_class: tuple[type[Method], ...] = (Probeless, UnivariateF, Variance, Random, Effect)
+    by_others: tuple[type[Method], ...] = (MaxCorr, MinCorr, LinReg, Svcca, ClusterRepresentatives, FactorLoadings)
+    kinds = (*by_class, *by_others)
     return {kind.name: kind for kind in kinds}
+
+
+def method_names() -> list[str]:
+    """Everything that units can be ranked by."""
+    return [*methods(), *measure_keys()]
 
 
 def measure_keys() -> list[str]:

@@ -35,6 +35,28 @@ class Matrix(Protocol):
 
 
 @dataclass(frozen=True)
+class Narrowed:
+    """Some of the units of a matrix: ascending columns of it, [U]."""
+
+    matrix: Matrix
+    chosen: NDArray[np.int64]
+
+    @property
+    def n_sites(self) -> int:
+        """Number of sites, S."""
+        return self.matrix.n_sites
+
+    @property
+    def n_units(self) -> int:
+        """Number of chosen units."""
+        return len(self.chosen)
+
+    def blocks(self, columns: NDArray[np.int64] | None = None) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+        """Rows and values of the chosen units, or of `columns` among them."""
+        return self.matrix.blocks(self.chosen if columns is None else self.chosen[columns])
+
+
+@dataclass(frozen=True)
 class ClassSums:
     """Sites of each class `n` [C]; of each unit the value `pivot` [U] that deviations are from; sums of deviations
     `first` and of their squares `second`, both [C, U]. A unit with NaN or infinities at a class's sites has NaN there.
