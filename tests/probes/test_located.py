@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from unitscope.probes.base import ArrayMatrix, Labels
-from unitscope.probes.located import class_rows, layer_rows, weight_rows
+from unitscope.probes.located import class_rows, counted_rows, layer_rows, weight_rows
 from unitscope.probes.selection import by_mass
 from unitscope.probes.sides import Side
 
@@ -32,6 +32,12 @@ def test_one_row_of_weights_is_its_own_total() -> None:
     assert [(r["class"], r["count"]) for r in rows] == [("x", 1), ("x", 0)]
     none = layer_rows(np.zeros((1, 4)), ADDRESSES, ("x",), 0.25)
     assert [r["mass"] for r in none] == [0.0, 0.0]
+
+
+def test_units_that_were_chosen_are_counted() -> None:
+    rows = counted_rows(["b:1", "b:0", "a:7"], ["a", "b", "c"])
+    assert [(r["class"], r["layer"], r["count"]) for r in rows] == [("all", "a", 1), ("all", "b", 2), ("all", "c", 0)]
+    assert [r["share"] for r in rows] == pytest.approx([1 / 3, 2 / 3, 0])
 
 
 def test_weights_fall_and_zeros_are_left_out() -> None:

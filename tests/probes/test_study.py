@@ -234,6 +234,26 @@ def test_dead_and_broken_units_do_not_matter(atlas: Atlas, monkeypatch: pytest.M
     assert 0 not in {row["unit"] for row in found.weights}
 
 
+def test_a_gaussian_probe_says_which_units_it_chose(atlas: Atlas) -> None:
+    options: dict[str, Any] = {"kind": "gaussian", "most": 3, "seeds": 2, "draws": 2, "untrained": False}
+    found = study.probe(atlas, "upos", mdl=True, **options)
+    units = found.about["chosen"]["units"]
+    assert len(set(units)) == 3
+    assert {row["n_units"] for row in found.curve} == {1, 2, 3}
+    assert {row["selection"] for row in found.curve} == {"top", "random"}
+    at = {(row["n_units"], row["selection"]): row["accuracy"] for row in found.curve}
+    assert at[3, "top"] == pytest.approx(found.value) > at[1, "random"]
+    assert sum(row["count"] for row in found.layers) == 3
+    assert kept.load(atlas, "upos-gaussian")[0].units == tuple(units)
+    bits = found.score("description", metric="bits_per_site")
+    control = found.score("control description", metric="bits_per_site")
+    assert bits is not None
+    assert control is not None
+    assert bits["value"] < control["value"]
+    with pytest.raises(ProbeError, match=r"Got the number 'covariate:length' for a Gaussian probe"):
+        study.probe(atlas, "covariate:length", name="z", **options)
+
+
 def test_more_units_than_sites(atlas: Atlas, monkeypatch: pytest.MonkeyPatch) -> None:
     from unitscope.probes import case
 

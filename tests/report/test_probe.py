@@ -24,6 +24,7 @@ ABOUT: dict[str, Any] = {
     "n_held": 990,
     "blocks_train": 50,
     "blocks_held": 49,
+    "chosen": {"l1": 0.001, "l2": 0.001},
     "notes": ["3 of 1,993 sites have none of these classes and are left out.", "odd \x1b[31m"],
     "parameters": {"mass": 0.25},
     "smallest": {

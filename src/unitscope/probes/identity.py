@@ -41,4 +41,4 @@ def by_form(
     place = np.clip(np.searchsorted(forms, held_form), 0, max(len(forms) - 1, 0))
     known = forms[place] == held_form if len(forms) else np.zeros(len(held_form), np.bool_)
     found = np.where(known, of_form[place] if len(forms) else whole, whole)
-    return found.astype(np.int32 if isinstance(train, Labels) else np.float64)
+    return np.asarray(found, np.int32) if isinstance(train, Labels) else np.asarray(found, np.float64)

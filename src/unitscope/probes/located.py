@@ -40,6 +40,14 @@ def layer_rows(
     return list(rows_of("layers", rows))
 
 
+def counted_rows(units: Sequence[str], layers: Sequence[str]) -> list[Row]:
+    """Of a probe without weights: how many of its `units` (addresses) lie in each layer, and their share."""
+    own = [unit.rpartition(":")[0] for unit in units]
+    counts = [own.count(layer) for layer in layers]
+    rows = [(ALL, layer, n, n / max(len(units), 1), float("nan")) for layer, n in zip(layers, counts, strict=True)]
+    return list(rows_of("layers", rows))
+
+
 def weight_rows(weights: NDArray[np.floating], addresses: Sequence[str], names: Sequence[str]) -> list[Row]:
     """Weights on standardised values that are not zero, class by class, greatest magnitude first."""
     rows = []

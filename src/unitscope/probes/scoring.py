@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from unitscope.stats.jackknife import Estimate, block_sums, jackknife
 
-Predicted = NDArray[np.int32] | NDArray[np.float64]
+Predicted = NDArray[np.int32] | NDArray[np.floating]
 """A class' index or a number at each site, [S]."""
 
 

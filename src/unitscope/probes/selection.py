@@ -48,7 +48,7 @@ class Selection:
     def exclusive(self, of: int) -> NDArray[np.intp]:
         """Units that are chosen for this class and no other, in its order."""
         units = self.of_class[of]
-        return units[self.n_classes_of_unit()[units] == 1]
+        return np.asarray(units[self.n_classes_of_unit()[units] == 1], np.intp)
 
     def by_layer(self, layer_of_unit: NDArray[np.integer], n_layers: int) -> NDArray[np.intp]:
         """How many of each class' units lie in each layer, [C, L]; `layer_of_unit` [U] counts from 0.

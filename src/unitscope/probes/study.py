@@ -15,7 +15,7 @@ from unitscope.errors import ModelError, PlanError
 from unitscope.probes import beside, fewer
 from unitscope.probes.beside import Fit, fit_variant, metrics
 from unitscope.probes.case import Case, Tick, case_of
-from unitscope.probes.located import class_rows, layer_rows, weight_rows
+from unitscope.probes.located import class_rows, counted_rows, layer_rows, weight_rows
 from unitscope.probes.result import ProbeResult, Row, finished, rows_of, save
 from unitscope.probes.scoring import Predicted
 from unitscope.probes.selection import by_mass
@@ -174,7 +174,8 @@ class _Work:
         weights, names = fit.fitted.weights, self.case.question.names
         addresses = self._addresses(fit)
         if weights is None:
-            return {}
+            chosen = [addresses[i] for i in fit.fitted.order().tolist()]
+            return {"layers": counted_rows(chosen, [layer.address for layer in self.case.activations[0].layers])}
         return {
             "layers": layer_rows(weights, addresses, names, self.case.settings.mass),
             "weights": weight_rows(weights, addresses, names),
@@ -199,6 +200,10 @@ class _Work:
     def _about(self, own: Fit, training_error: float) -> dict[str, Any]:
         case, settings = self.case, self.case.settings
         activations = case.activations[0]
+        chosen = own.kind.told()
+        if own.fitted.weights is None:
+            addresses = self._addresses(own)
+            chosen["units"] = [addresses[i] for i in own.fitted.order().tolist()]
         return {
             "kind": settings.kind,
             "concepts": settings.concepts,
@@ -212,7 +217,7 @@ class _Work:
             "n_held": own.held.n_sites,
             "blocks_train": len(np.unique(own.train.block)),
             "blocks_held": len(np.unique(own.held.block)),
-            "chosen": own.kind.told(),
+            "chosen": chosen,
             "training_error": training_error,
             "parameters": settings.parameters(),
             "seed": settings.seed,

@@ -85,6 +85,8 @@ def sentences(result: ProbeResult) -> list[str]:
     smallest = about.get("smallest")
     if smallest is not None:
         found.append(_enough(smallest, _metric(result)))
+    if "units" in about["chosen"]:
+        found.append(f"Its units, as they were chosen: {listed(about['chosen']['units'])}.")
     found += _where(result)
     return [*found, *(clean(note) for note in about["notes"])]
 
@@ -173,6 +175,7 @@ def curve(result: ProbeResult) -> RenderableType:
 
 def classes(result: ProbeResult) -> RenderableType:
     """A row a class, the most frequent first."""
+    weighed = any(row["n_units"] is not None for row in result.classes)
     rows = sorted(result.classes, key=lambda row: (-row["n_held"], row["class"]))
     table = [
         [
@@ -183,13 +186,12 @@ def classes(result: ProbeResult) -> RenderableType:
             figure(row["precision"]),
             figure(row["untrained_recall"]),
             figure(row["form_recall"]),
-            count(row["n_units"]),
-            count(row["n_exclusive"]),
+            *([count(row["n_units"]), count(row["n_exclusive"])] if weighed else []),
         ]
         for row in rows[:MOST_CLASSES]
     ]
-    heads = ["class", "sites", "recall", "95 % interval", "precision", "untrained", "word identity", "units", "its own"]
-    return Counts(heads, table)
+    heads = ["class", "sites", "recall", "95 % interval", "precision", "untrained", "word identity"]
+    return Counts([*heads, *(["units", "its own"] if weighed else [])], table)
 
 
 def layers(result: ProbeResult) -> RenderableType:
@@ -201,21 +203,23 @@ def layers(result: ProbeResult) -> RenderableType:
         top = max(own, key=lambda row: row["count"])
         if name != "all" and top["count"]:
             best.setdefault(top["layer"], []).append(name)
+    weighed = "units" not in result.about["chosen"]
     table = [
         [
             clean(row["layer"]),
             count(row["count"]),
             share(row["share"]),
-            share(row["mass"]),
-            listed(best.get(row["layer"], [])) or NOTHING,
+            *([share(row["mass"]), listed(best.get(row["layer"], [])) or NOTHING] if weighed else []),
         ]
         for row in every
     ]
-    heads = ["layer", "units", "share", "weight mass", "most units of"]
+    heads = ["layer", "units", "share", *(["weight mass", "most units of"] if weighed else [])]
     return Counts(heads, table, texts=("most units of",))
 
 
 def _units_heading(result: ProbeResult) -> str:
+    if "units" in result.about["chosen"]:
+        return "Its units by layer"
     mass = share(result.about["parameters"]["mass"])
     return f"Units that hold {mass} of a class' weight mass, by layer"
 

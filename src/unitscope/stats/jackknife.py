@@ -46,7 +46,7 @@ def block_sums(
 
 def jackknife(
     sums: NDArray[np.float64],
-    counts: NDArray[np.integer],
+    counts: NDArray[np.integer] | NDArray[np.floating],
     score: Score,
     scale: Literal["share", "plain"] = "share",
     extra: float = 0.0,
