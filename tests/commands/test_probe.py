@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from unitscope.cli import app
+from unitscope.probes import linear
 
 QUICK = ["--seeds", "2", "--no-curves", "--no-control", "--no-untrained", "--l1", "1e-4", "--l2", "1e-3"]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def few_steps() -> Iterator[None]:
+    """Fits of a tenth of the usual steps: what is tested is what is done with them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(linear, "MIN_STEPS", 60)
+        yield
 
 
 @pytest.fixture(scope="module")

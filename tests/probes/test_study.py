@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,20 @@ from unitscope.activations import activations_of
 from unitscope.annex import read_annex
 from unitscope.atlas import Atlas
 from unitscope.errors import ConceptError, ProbeError, StoreError, UnknownLayerError
-from unitscope.probes import study
+from unitscope.probes import linear, study
 from unitscope.probes.result import COLUMNS, ProbeResult, load
 from unitscope.rankings import kept
 
 QUICK: dict[str, Any] = {"l1": 1e-4, "l2": 1e-3, "seeds": 2, "draws": 2, "shares": (0.1, 0.5)}
 BARE: dict[str, Any] = {**QUICK, "curves": False, "control": False, "untrained": False}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def few_steps() -> Iterator[None]:
+    """Fits of a tenth of the usual steps: what is tested is what is done with them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(linear, "MIN_STEPS", 60)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -242,7 +251,8 @@ def test_a_gaussian_probe_says_which_units_it_chose(atlas: Atlas) -> None:
     assert {row["n_units"] for row in found.curve} == {1, 2, 3}
     assert {row["selection"] for row in found.curve} == {"top", "random"}
     at = {(row["n_units"], row["selection"]): row["accuracy"] for row in found.curve}
-    assert at[3, "top"] == pytest.approx(found.value) > at[1, "random"]
+    assert at[3, "top"] == pytest.approx(found.value)
+    assert found.value > at[1, "random"]
     assert sum(row["count"] for row in found.layers) == 3
     assert kept.load(atlas, "upos-gaussian")[0].units == tuple(units)
     bits = found.score("description", metric="bits_per_site")
