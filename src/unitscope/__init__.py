@@ -15,10 +15,11 @@ if TYPE_CHECKING:
     from unitscope.corpora import load_corpus
     from unitscope.errors import UnitscopeError
     from unitscope.models import load_model
+    from unitscope.probes.study import probe
     from unitscope.rankings.make import rank
 
 __version__ = "0.1.0"
-__all__ = ["Atlas", "UnitscopeError", "__version__", "compare", "load_corpus", "load_model", "map", "rank"]
+__all__ = ["Atlas", "UnitscopeError", "__version__", "compare", "load_corpus", "load_model", "map", "probe", "rank"]
 
 _HOMES = {
     "Atlas": "unitscope.atlas",
@@ -27,6 +28,7 @@ _HOMES = {
     "load_corpus": "unitscope.corpora",
     "load_model": "unitscope.models",
     "map": "unitscope.api",
+    "probe": "unitscope.probes.study",
     "rank": "unitscope.rankings.make",
 }
 

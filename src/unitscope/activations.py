@@ -393,6 +393,14 @@ def origin_of(atlas: Atlas) -> Mapping[str, Any]:
     return origin if isinstance(origin, dict) else {}
 
 
+def layers_of(atlas: Atlas, patterns: Sequence[str] = ()) -> tuple[Layer, ...]:
+    """Layers of an atlas that match addresses or globs, all on one grid; every layer where there are no patterns.
+
+    Raises UnknownLayerError for a pattern that matches none, and PlanError where they are on several grids.
+    """
+    return tuple(_chosen_layers(_study(atlas), patterns))
+
+
 def extraction_bytes(layers: Sequence[Layer], n_sites: int) -> int:
     """Bytes on disk of layers' values at so many sites."""
     return sum(layer.width for layer in layers) * n_sites * 2

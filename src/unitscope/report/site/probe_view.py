@@ -101,6 +101,9 @@ _WHO = {
     "identity": "the word form alone",
     "majority": "the most frequent class",
     "control": "control labels",
+    "above form": "above the word form",
+    "above untrained": "above the untrained copy",
+    "selectivity": "selectivity",
 }
 
 
