@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     from unitscope.corpora import load_corpus
     from unitscope.errors import UnitscopeError
     from unitscope.models import load_model
+    from unitscope.rankings.make import rank
 
 __version__ = "0.1.0"
-__all__ = ["Atlas", "UnitscopeError", "__version__", "compare", "load_corpus", "load_model", "map"]
+__all__ = ["Atlas", "UnitscopeError", "__version__", "compare", "load_corpus", "load_model", "map", "rank"]
 
 _HOMES = {
     "Atlas": "unitscope.atlas",
@@ -26,6 +27,7 @@ _HOMES = {
     "load_corpus": "unitscope.corpora",
     "load_model": "unitscope.models",
     "map": "unitscope.api",
+    "rank": "unitscope.rankings.make",
 }
 
 
