@@ -25,6 +25,7 @@ def undocumented(root: Path, atlas: Path) -> list[str]:
     found: list[str] = []
     for check in (_commands, _measures, _rankings, _concepts, _corpora, _models, _errors, _python):
         found += check(reference)
+    found += _comparisons(reference, atlas)
     for each in (atlas, atlas.with_name("decoder-atlas")):
         found += _atlas_files(reference, each) if each.exists() else []
     found += _unknown_options(root)
@@ -197,6 +198,16 @@ def _atlas_files(reference: Path, atlas: Path) -> list[str]:
     layers = {layer["address"] for layer in manifest["study"]["layers"]}
     found += lacks(page, dict.fromkeys(name for part in parts for name in part if name not in layers), "manifest.json")
     return found + lacks(page, json.loads((atlas / "run.json").read_text(encoding="utf-8")), "run.json")
+
+
+def _comparisons(reference: Path, atlas: Path) -> list[str]:
+    """Tables of a comparison with the atlas' own untrained copy, and what its record holds."""
+    from unitscope.comparison import STATUSES, compare
+
+    found = compare(atlas, f"{atlas}@untrained")
+    names = [*STATUSES, *found.tables, *found.about, *(name for table in found.tables.values() for name in table)]
+    known = [name for name in names if name != "type"]
+    return lacks(reference / "atlas-files.md", [*known, *found.about["a"], *found.about["chance"]], "comparisons/")
 
 
 def _design(root: Path) -> list[str]:

@@ -51,7 +51,7 @@ def probe(atlas: Atlas, name: str, targets: Sequence[str], rng: np.random.Genera
     n = len(_units(atlas))
     rows = [
         ("linear", "trained", 0.93), ("linear", "untrained", 0.85), ("form", "text", 0.88), ("majority", "none", 0.17),
-        ("control", "trained", 0.61),
+        ("control", "trained", 0.61), ("selectivity", "trained", 0.32), ("above form", "trained", 0.05),
     ]  # fmt: skip
     scores = {
         "probe": np.array([row[0] for row in rows], object),
@@ -110,7 +110,14 @@ def probe(atlas: Atlas, name: str, targets: Sequence[str], rng: np.random.Genera
         "kind": "linear",
         "n_units": n,
         "parameters": {"concepts": "upos", "l1": 0.001, "l2": 0.001, "layers": layers, "seeds": 5},
-        "minimal": {"n_units": max(1, n // 8), "of": n, "delta": 0.01, "accuracy": 0.921, "low": 0.91, "high": 0.93},
+        "smallest": {
+            "n_units": max(1, n // 8),
+            "of_units": n,
+            "delta": 0.01,
+            "value": 0.921,
+            "low": 0.91,
+            "high": 0.93,
+        },
         "notes": [f"'{targets[-1]}' has few sites."],
         "seed": 0,
     }

@@ -72,6 +72,6 @@ def test_the_top_of_a_ranking_is_told_to_its_units(data: SiteData) -> None:
 
 
 def test_a_result_that_is_not_there(data: SiteData) -> None:
-    with pytest.raises(StoreError, match="no 'pobeless' among its rankings.*'probeless'"):
+    with pytest.raises(StoreError, match=r"no 'pobeless' among its rankings.*'probeless'"):
         data.beside.get("rankings", "pobeless")
     assert data.beside.rows(data.beside.of("probes")[0], "no such table") == []

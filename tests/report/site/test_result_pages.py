@@ -94,7 +94,9 @@ def test_a_probe_s_page_has_every_figure(data: SiteData) -> None:
     for row in data.beside.rows(annex, "classes"):
         assert f"{effect(row['recall'])} {interval(row['low'], row['high'])}" in page
     assert "The fewest units that do within .01 of all units" in page
-    assert "Beside it: linear, untrained .85" in page
+    assert "Beside it: linear, untrained .85, control labels .61, the word form alone .88" in page
+    assert "above control labels (selectivity)" in page
+    assert "+.32" in page
     assert data.manifest["key"] in page
     assert probes_view(data)[0]["name"] == "upos"
 
@@ -131,7 +133,9 @@ def test_a_probe_of_scores_alone(tmp_path, site_atlas) -> None:
 
 def test_words_for_scores() -> None:
     assert who({"probe": "control", "variant": "trained"}) == "control labels"
-    assert minimal({"minimal": {"n_units": 30, "reached": False}}) == "No smaller set of units does: all 30 are needed."
+    assert (
+        minimal({"smallest": {"n_units": 30, "reached": False}}) == "No smaller set of units does: all 30 are needed."
+    )
     assert minimal({}) == ""
     assert lede({"own": None}) == ["This probe has no scores."]
     assert parameters(None) == ""

@@ -66,7 +66,9 @@ def curve(curves: Sequence[dict[str, Any]], full: float | None, metric: str) -> 
     )
     layers = [band, line, points]
     if full is not None:
-        layers.append(base.mark_rule(strokeDash=[6, 4], color="var(--ink)", opacity=0.6).encode(y=alt.datum(full)))
+        layers.append(
+            base.mark_rule(aria=False, strokeDash=[6, 4], color="var(--ink)", opacity=0.6).encode(y=alt.datum(full))
+        )
     chart = (
         alt.layer(*layers, data=alt.Data(values=values))
         .properties(width=PANEL, height=250)

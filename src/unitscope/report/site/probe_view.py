@@ -18,6 +18,10 @@ Row = dict[str, Any]
 SELECTIONS = ("top", "random", "bottom")
 MODES = ("mask", "retrain")
 EXPLAINED = {"mask": "all other units at their mean", "retrain": "a new probe on these units alone"}
+GAINS = ("above form", "above untrained", "selectivity")
+"""Rows of scores that are differences between two."""
+CODES = ("bits_per_site", "compression")
+"""Figures of a description length."""
 _HIDDEN = ("parameters", "notes", "metric", "kind", "targets")
 
 
@@ -30,14 +34,16 @@ def _described(data: SiteData, annex: Annex) -> Row:
     scores = _scores(data.beside.rows(annex, "scores"))
     about = annex.about
     metric = str(about.get("metric") or (scores[0]["metric"] if scores else "accuracy"))
-    main = [row for row in scores if row["metric"] == metric]
+    main = [row for row in scores if row["metric"] == metric and row["probe"] not in GAINS]
     return {
         "name": annex.name,
         "what": str(_asked(about)),
         "kind": str(about.get("kind") or (scores[0]["probe"] if scores else "probe")),
         "metric": metric,
         "about": about,
-        "scores": scores,
+        "levels": [row for row in scores if row["probe"] not in GAINS and row["metric"] not in CODES],
+        "gains": [row for row in scores if row["probe"] in GAINS],
+        "codes": [row for row in scores if row["metric"] in CODES],
         "own": main[0] if main else None,
         "others": main[1:],
         "n_units": about.get("n_units"),
@@ -53,8 +59,9 @@ def _asked(about: Mapping[str, Any]) -> object:
 def _scores(rows: Sequence[Row]) -> list[Row]:
     """Scores with their number of sites under one name, the trained network's own probe first."""
     found = [{"low": None, "high": None, **row, "n": row.get("n_sites", row.get("n"))} for row in rows]
-    control = ("form", "identity", "majority", "control", "selectivity")
-    return sorted(found, key=lambda row: (row["probe"] in control, row["variant"] not in ("trained", "")))
+    return sorted(
+        found, key=lambda row: (row["probe"] in _WHO or row["probe"] in GAINS, row["variant"] not in ("trained", ""))
+    )
 
 
 def probe_view(data: SiteData, name: str) -> dict[str, Any]:
@@ -101,9 +108,11 @@ _WHO = {
     "identity": "the word form alone",
     "majority": "the most frequent class",
     "control": "control labels",
-    "above form": "above the word form",
+    "above form": "above the word form alone",
     "above untrained": "above the untrained copy",
-    "selectivity": "selectivity",
+    "selectivity": "above control labels (selectivity)",
+    "description": "its description length",
+    "control description": "that of control labels",
 }
 
 
@@ -123,16 +132,16 @@ def who(row: Mapping[str, Any]) -> str:
 
 def minimal(about: Mapping[str, Any]) -> str:
     """The fewest units that do nearly as well as all, as a sentence; empty where it was not looked for."""
-    found = about.get("minimal") or about.get("smallest")
+    found = about.get("smallest")
     if not isinstance(found, Mapping) or not found.get("n_units"):
         return ""
-    n, whole = int(found["n_units"]), found.get("of") or about.get("n_units")
+    n, whole = int(found["n_units"]), found.get("of_units") or about.get("n_units")
     part = f" ({share(n, whole)} of {count(whole)})" if whole else ""
     if found.get("reached") is False:
         return f"No smaller set of units does: all {count(n)} are needed."
     delta = found.get("delta", about.get("delta"))
     near = f" within {effect(delta)} of all units" if delta is not None else " as well as all units"
-    scored = found.get("accuracy", found.get("value"))
+    scored = found.get("value")
     known = interval(found.get("low"), found.get("high")) if found.get("low") is not None else ""
     on = f": {effect(scored)} {known}".rstrip() + " on sites not used to choose them" if scored is not None else ""
     return f"The fewest units that do{near}: {count(n)}{part}{on}."
