@@ -11,15 +11,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from unitscope.api import map
     from unitscope.atlas import Atlas
+    from unitscope.causal.attribution import attribute
     from unitscope.corpora import load_corpus
     from unitscope.errors import UnitscopeError
     from unitscope.models import load_model
 
 __version__ = "0.1.0"
-__all__ = ["Atlas", "UnitscopeError", "__version__", "load_corpus", "load_model", "map"]
+__all__ = ["Atlas", "UnitscopeError", "__version__", "attribute", "load_corpus", "load_model", "map"]
 
 _HOMES = {
     "Atlas": "unitscope.atlas",
+    "attribute": "unitscope.causal.attribution",
     "UnitscopeError": "unitscope.errors",
     "load_corpus": "unitscope.corpora",
     "load_model": "unitscope.models",

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from unitscope.commands import contest, demo, export, layers, merge, show
+from unitscope.commands import attribute, contest, demo, export, layers, merge, show
 from unitscope.commands import map as map_
 from unitscope.commands.verbs import add_verb
 
@@ -24,6 +24,7 @@ add_verb(app, "map", map_.MapOptions, map_.run, resumes=True)
 add_verb(app, "show", show.ShowOptions, show.run)
 add_verb(app, "export", export.ExportOptions, export.run)
 add_verb(app, "merge", merge.MergeOptions, merge.run)
+add_verb(app, "attribute", attribute.AttributeOptions, attribute.run)
 add_verb(app, "contest", contest.ContestOptions, contest.run, resumes=True)
 
 
