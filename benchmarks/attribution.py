@@ -14,7 +14,7 @@ Unit x site integrated gradients, 16 of these sentences. Ours: for every unit, a
 input token: dF/dh dh/dx_t (x_t - x'_t) over 20 points, summed over the embedding's coordinates; one forward-mode sweep
 a token of a text. Captum: `NeuronConductance(...).attribute(embeddings, (position, unit), n_steps=20)`, the same
 integrand at one unit and one position of each sentence, at Gauss-Legendre points as ours. `speedup` is Captum's CPU
-time for a unit at ONE position of each sentence over ours for a unit at ALL positions of it, which is our total over 1536.
+time for a unit at ONE position of each sentence over ours for a unit at ALL positions of it, our total over 1536.
 `speedup_site` also counts positions. `speedup_ig` is `NeuronIntegratedGradients` over ours without dF/dh.
 `equal_neurons` compares values as above.
 

@@ -237,7 +237,7 @@ def test_a_language_model_is_attributed_its_own_loss(language_model: Callable[[s
         method=IntegratedGradients(40),
         baseline="mean",  # a norm without a mean to take off turns sharply where all is zero
     )
-    whole = transformers.AutoModelForCausalLM.from_pretrained(folder).eval()
+    whole = transformers.AutoModelForCausalLM.from_pretrained(folder).eval().requires_grad_(False)
     for index, text in enumerate(texts):
         ids = model.adapter.tokenizer([text], return_tensors="pt")["input_ids"]  # type: ignore[attr-defined]
         loss = float(whole(input_ids=ids, labels=ids).loss)

@@ -92,7 +92,8 @@ def items_of(corpus: str | Iterable[Item] | Sequence[str], limit: int | None = N
 
         found = list(load_corpus(corpus))
     else:
-        found = [_text(index, each) if isinstance(each, str) else each for index, each in enumerate(corpus)]
+        parts: list[Any] = list(corpus)
+        found = [_text(index, each) if isinstance(each, str) else each for index, each in enumerate(parts)]
     return found if limit is None else found[:limit]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -148,7 +148,8 @@ def _heat(found: UnitAttribution, items: list[Item], n: int) -> RenderableType |
     grids = {layer.grid for layer in found.layers}
     if not n or len(grids) != 1 or kind_of(next(iter(grids))) != "text" or found.method == "ablation":
         return None
-    grid, parts, start = grids.pop(), [], 0
+    grid, start = grids.pop(), 0
+    parts: list[RenderableType] = []
     for index, item in enumerate(items[:n]):
         words = item.grids[grid].words
         values = [found.by_site[layer.address][start : start + len(words)].tolist() for layer in found.layers]
@@ -184,10 +185,15 @@ def _words(options: AttributeOptions, model: Model, items: list[Item]) -> None:
     # Where the unit is greatest is what one wants to see explained.
     maps.sort(key=lambda each: (-float(each.height[0, 0]), each.item))
     names = [item.id for item in items]
-    data = {"model": model.name, "method": kind, "steps": options.steps, "maps": tokens_data(maps, names)}
+    data: dict[str, Any] = {
+        "model": model.name,
+        "method": kind,
+        "steps": options.steps,
+        "maps": tokens_data(maps, names),
+    }
     if options.out is not None:
         write_json(options.out / "words.json", {"type": "attribution to words", "version": 1, **data})
     if options.json:
-        screen.write_json({**data, "maps": data["maps"][: options.top]})
+        screen.write_json({**data, "maps": tokens_data(maps[: options.top], names)})
         return
     screen.out().print(tokens_shown(maps[: options.top], names, kind))
