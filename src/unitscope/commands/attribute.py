@@ -105,6 +105,7 @@ def _units(options: AttributeOptions, model: Model, items: list[Item]) -> None:
     from unitscope.causal.to_units import attribute_units
     from unitscope.errors import AttributionError
     from unitscope.report.attribution import units_data, units_shown
+    from unitscope.report.plain import finite
 
     layers = split_names(options.layers)
     if not layers:
@@ -129,7 +130,7 @@ def _units(options: AttributeOptions, model: Model, items: list[Item]) -> None:
     )
     data = {"model": model.name, "seed": options.seed, **units_data(found, judged, options.top)}
     if options.out is not None:
-        write_attribution(options.out, found, items, {**data, "weight_hash": model.weight_hash})
+        write_attribution(options.out, found, items, finite({**data, "weight_hash": model.weight_hash}))
     if options.json:
         screen.write_json(data)
         return
