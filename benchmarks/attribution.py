@@ -10,12 +10,13 @@ own batches, in turn, instead. `equal_32` and `equal_64` are the greatest absolu
 Captum's greatest absolute value. `memory` is the growth of peak resident memory over that of the loaded model and one
 small forward, ours over Captum's, each in a process of its own.
 
-Unit x site integrated gradients, 16 of these sentences. Ours: for every unit, at every position, neuron conductance by input token, which is
-dF/dh dh/dx_t (x_t - x'_t) over 20 points, summed over the embedding's coordinates: one forward-mode sweep a token of a
-text. Captum: `NeuronConductance(...).attribute(embeddings, (position, unit), n_steps=20)`, the same integrand at one unit
-and one position of each sentence, at Gauss-Legendre points as ours. `speedup` is Captum's CPU time for a unit at ONE
-position of each sentence over ours for a unit at ALL positions of it: total over 1536. `speedup_site` also counts
-positions. `speedup_ig` is `NeuronIntegratedGradients` over ours without dF/dh. `equal_neurons` compares values as above.
+Unit x site integrated gradients, 16 of these sentences. Ours: for every unit, at every position, neuron conductance by
+input token: dF/dh dh/dx_t (x_t - x'_t) over 20 points, summed over the embedding's coordinates; one forward-mode sweep
+a token of a text. Captum: `NeuronConductance(...).attribute(embeddings, (position, unit), n_steps=20)`, the same
+integrand at one unit and one position of each sentence, at Gauss-Legendre points as ours. `speedup` is Captum's CPU
+time for a unit at ONE position of each sentence over ours for a unit at ALL positions of it, our total over 1536.
+`speedup_site` also counts positions. `speedup_ig` is `NeuronIntegratedGradients` over ours without dF/dh.
+`equal_neurons` compares values as above.
 
 Captum runs with parameters that ask for no gradients, which makes it faster than as loaded. Both sides one thread.
 
@@ -83,11 +84,13 @@ class Captum:
         return [(fed, weights(fed.kwargs["input_ids"]).detach()) for fed in whole]
 
     def forward(self, embeddings: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """The target [B]."""
         hidden = self.model.module(inputs_embeds=embeddings, attention_mask=mask).last_hidden_state
         weight = mask[..., None].to(hidden.dtype)
         return ((hidden * weight).sum(dim=1) / weight.sum(dim=1))[:, 0]
 
     def conductance(self, fed: Any, embeddings: torch.Tensor) -> torch.Tensor:
+        """Layer conductance [B, T, U]."""
         from captum.attr import LayerConductance
 
         mask = fed.kwargs["attention_mask"]
@@ -160,7 +163,9 @@ def conductance(model: Any, items: list[Any], repeats: int) -> dict[str, float]:
         for name, value in zip(seconds, (mine, theirs, alike), strict=True):
             seconds[name].append(value)
         del _
-        print(f"  {repeat + 1}: ours {mine:.1f} s, Captum {theirs:.1f} s, in our batches {alike:.1f} s", file=sys.stderr)
+        print(
+            f"  {repeat + 1}: ours {mine:.1f} s, Captum {theirs:.1f} s, in our batches {alike:.1f} s", file=sys.stderr
+        )
     middle = {name: statistics.median(values) for name, values in seconds.items()}
     figures = {
         "ours_s": round(middle["ours"], 2),
@@ -184,7 +189,9 @@ def neurons(model: Any, items: list[Any], n_units: int) -> dict[str, float]:
     position, places = 3, range(0, 1536, 1536 // n_units)
     theirs, exact, seconds_ig = {}, [], []
     for unit in list(places)[:n_units]:
-        seconds, theirs[unit] = timed(lambda unit=unit: captum.neuron("NeuronConductance", fed, embeddings, position, unit))
+        seconds, theirs[unit] = timed(
+            lambda unit=unit: captum.neuron("NeuronConductance", fed, embeddings, position, unit)
+        )
         exact.append(seconds)
         print(f"  unit {unit}: Captum {seconds:.1f} s", file=sys.stderr)
     seconds_ig = timed(lambda: captum.neuron("NeuronIntegratedGradients", fed, embeddings, position, 0))[0]
@@ -238,7 +245,9 @@ def measure_memory(side: str, n_items: int) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="4 short sentences, one repeat, no memory; nothing is demanded")
+    parser.add_argument(
+        "--quick", action="store_true", help="4 short sentences, one repeat, no memory; nothing is demanded"
+    )
     parser.add_argument("--repeats", type=int, default=3, help="interleaved repeats of conductance")
     parser.add_argument("--memory", choices=["ours", "captum"], help=argparse.SUPPRESS)
     parser.add_argument("--items", type=int, default=64, help=argparse.SUPPRESS)

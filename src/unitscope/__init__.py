@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from unitscope.api import map
     from unitscope.atlas import Atlas
+    from unitscope.causal.attribution import attribute
     from unitscope.comparison import compare
     from unitscope.corpora import load_corpus
     from unitscope.errors import UnitscopeError
@@ -19,11 +20,23 @@ if TYPE_CHECKING:
     from unitscope.rankings.make import rank
 
 __version__ = "0.1.0"
-__all__ = ["Atlas", "UnitscopeError", "__version__", "compare", "load_corpus", "load_model", "map", "probe", "rank"]
+__all__ = [
+    "Atlas",
+    "UnitscopeError",
+    "__version__",
+    "attribute",
+    "compare",
+    "load_corpus",
+    "load_model",
+    "map",
+    "probe",
+    "rank",
+]
 
 _HOMES = {
     "Atlas": "unitscope.atlas",
     "UnitscopeError": "unitscope.errors",
+    "attribute": "unitscope.causal.attribution",
     "compare": "unitscope.comparison",
     "load_corpus": "unitscope.corpora",
     "load_model": "unitscope.models",

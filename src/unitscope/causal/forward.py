@@ -35,6 +35,7 @@ class Keep:
         self.tensors: list[torch.Tensor] = []
 
     def __call__(self, tensor: torch.Tensor) -> torch.Tensor:
+        """Note the tensor; the network goes on with a copy."""
         if self.leaf and not tensor.requires_grad:
             tensor = tensor.detach().requires_grad_()
         self.tensors.append(tensor)
@@ -48,6 +49,7 @@ class Replace:
         self.tensors = iter(tensors)
 
     def __call__(self, tensor: torch.Tensor) -> torch.Tensor:
+        """The next of the given tensors."""
         wanted = next(self.tensors)
         # Something later may change it in place; what is given must stay as it is.
         return wanted.clone() if wanted.shape == tensor.shape else wanted.expand_as(tensor).clone()

@@ -120,7 +120,7 @@ class Work:
         return {place: keep.tensors for place, keep in keeps.items()}
 
     def step(self, actions: Sequence[tuple[Tap, Action]] = (), places: Sequence[Place] | None = None) -> Step:
-        """Scores, values and gradients of a pass with actions. Raises AttributionError where nothing depends on a layer.
+        """Scores, values and gradients of a pass with actions. AttributionError: a layer is not depended on.
 
         Items of a batch do not see one another, so the gradient of their scores' sum is each one's own.
         """

@@ -138,13 +138,13 @@ def _pictures() -> Place:
 def _embedding_name(model: Network) -> str:
     module = model.module
     own: Any = getattr(module, "get_input_embeddings", lambda: None)()
-    names = {id(part): name for name, part in module.named_modules()}
+    names: dict[int, str] = {id(part): name for name, part in module.named_modules()}
     if own is not None and id(own) in names:
         return names[id(own)]
     known = {layer.address.split("#")[0] for layer in model.layers()}
     for name, part in module.named_modules():
         if isinstance(part, nn.Embedding) and name in known:
-            return name
+            return str(name)
     raise AttributionError(
         f"{model.name} has no token embedding that is known.", fix="Name the layer the path begins at (path=...)."
     )
@@ -157,5 +157,3 @@ def _embedding(model: Network, place: Place) -> torch.Tensor:
             f"'{place.address}' is no token embedding.", expected="the baseline zero, or a function of your own"
         )
     return weight.detach()
-
-

@@ -64,12 +64,12 @@ class ClassLogit(Target):
 
     @property
     def binds(self) -> bool:
-        """The top class does."""
-        return self.index is None
+        """The top class does, until it is known."""
+        return self.index is None and self.chosen is None
 
     def bound(self, output: Any, fed: Fed) -> Target:
         """Hold on to the class that is the top one now."""
-        return self if self.index is not None else replace(self, chosen=_logits(output).detach().argmax(dim=1))
+        return self if not self.binds else replace(self, chosen=_logits(output).detach().argmax(dim=1))
 
     def score(self, output: Any, seen: Seen, fed: Fed, model: Network) -> torch.Tensor:
         """See `Target`. Raises AttributionError for a class that is not there, or no classes at all."""

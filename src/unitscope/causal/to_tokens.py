@@ -27,7 +27,7 @@ import torch
 from numpy.typing import NDArray
 
 from unitscope.causal.feeding import Fed, Network, Place, batches, network, place_of
-from unitscope.causal.forward import Keep, Replace, frozen, run
+from unitscope.causal.forward import Action, Keep, Replace, frozen, run
 from unitscope.causal.methods import Cost, Work
 from unitscope.causal.path import Baseline, Origin, Rule, nodes, origin_of
 from unitscope.causal.tangents import many
@@ -35,6 +35,7 @@ from unitscope.causal.targets import Target
 from unitscope.errors import AttributionError
 from unitscope.models.base import Model
 from unitscope.models.images import ImageModel
+from unitscope.models.probe import Tap
 from unitscope.models.torch import TorchModel
 from unitscope.sites import Item, Text
 
@@ -266,7 +267,7 @@ class _Maps:
         """Values [B, T, N] of the units for a point of the embedding."""
         keep = Keep()
         self.cost.forwards += 1
-        actions = [(self.source.tap, Replace([point])), (self.place.tap, keep)]
+        actions: list[tuple[Tap, Action]] = [(self.source.tap, Replace([point])), (self.place.tap, keep)]
         with torch.no_grad():
             run(self.model.module, self.fed.args, self.fed.kwargs, actions, self.fed.n_steps, stop=True)
         return self._chosen(self.place.positions(keep.tensors, self.fed.n_steps))
@@ -316,7 +317,7 @@ class _Maps:
             point = (self.start + alpha * moved).requires_grad_()
             keep = Keep()
             self.cost.forwards += 1
-            actions = [(self.source.tap, Replace([point])), (self.place.tap, keep)]
+            actions: list[tuple[Tap, Action]] = [(self.source.tap, Replace([point])), (self.place.tap, keep)]
             with torch.enable_grad():
                 run(self.model.module, self.fed.args, self.fed.kwargs, actions, self.fed.n_steps, stop=True)
                 values = self._chosen(self.place.positions(keep.tensors, self.fed.n_steps))
