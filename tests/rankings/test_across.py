@@ -11,7 +11,7 @@ import pytest
 import unitscope
 from unitscope.activations import Activations
 from unitscope.atlas import Atlas
-from unitscope.errors import RankingError
+from unitscope.errors import PlanError, RankingError
 
 Make = Callable[..., Activations]
 
@@ -83,6 +83,17 @@ def test_details_are_kept_beside_the_order(atlas: Atlas) -> None:
     assert {row["model"] for row in table} == {"atlas"}
     assert {row["partner_layer"] for row in table} == {"encoder.layer.0"}
     assert all(-1 <= row["rho"] <= 1 and 0 <= row["partner_unit"] < 16 for row in table)
+
+
+def test_the_untrained_copy_is_another_model(atlas: Atlas) -> None:
+    asked = {"by": "maxcorr", "layers": ["encoder.layer.1"]}
+    (same,) = unitscope.rank(atlas, others=[f"{atlas.path}:encoder.layer.1"], **asked)
+    (copy,) = unitscope.rank(atlas, others=[f"{atlas.path}@untrained:encoder.layer.1"], **asked)
+    assert np.allclose(same.scores, 1, atol=1e-5)
+    assert set(copy.origin.parameters["others"]) == {"atlas@untrained"}
+    assert copy.scores.max() < 0.999
+    with pytest.raises(PlanError, match="Unknown variant 'untrain'"):
+        unitscope.rank(atlas, others=[f"{atlas.path}@untrain"], **asked)
 
 
 def test_other_models_are_needed(made: Make, tmp_path: Path) -> None:

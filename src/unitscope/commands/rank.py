@@ -35,7 +35,8 @@ class RankOptions:
     )
     half: Annotated[str | None, typer.Option(help="Sites used: a, b or all; by default what the method uses.")] = None
     with_: Annotated[
-        list[str], typer.Option("--with", metavar="ATLAS[:GLOB]", help="Another model's atlas of the same corpus.")
+        list[str],
+        typer.Option("--with", metavar="ATLAS[@BASELINE][:GLOB]", help="Another model's atlas of the same corpus."),
     ] = field(default_factory=list)
     name: Annotated[str | None, typer.Option(help="Name to keep it under, or of one that is kept.")] = None
     agree: Annotated[bool, typer.Option("--agree", help="How far the kept rankings agree.")] = False

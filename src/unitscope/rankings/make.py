@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from unitscope.activations import Activations, Tick, activations_of
 from unitscope.atlas import Atlas
+from unitscope.compared.sides import split_spec
 from unitscope.errors import RankingError
 from unitscope.rankings import kept
 from unitscope.rankings.asked import Half, Method, Question, Source
@@ -44,9 +45,10 @@ def rank(
     `by` is a method or its spec, such as `probeless:standardise=true` or `auroc`. `concepts` is a category such as
     `upos`: one ranking a class and one for `all`; `concept` one concept or several, each for itself. `layers` are
     addresses or globs. `half` is which sites are used: `a`, `b`, `all`, or None for what the method uses by itself
-    (half A for what is fitted to sites). `others` are atlases (or `FOLDER:GLOB`) or activations of other models on the
-    same corpus, for methods that compare models. With a `name` the rankings are kept beside the atlas. `model` and
-    `corpus` are needed where the atlas does not know where they are and values of units are to be taken.
+    (half A for what is fitted to sites). `others` are atlases (or `FOLDER[@BASELINE][:GLOB]`) or activations of other
+    models on the same corpus, for methods that compare models; `FOLDER@untrained` is a copy with fresh weights. With a
+    `name` the rankings are kept beside the atlas. `model` and `corpus` are needed where the atlas does not know where
+    they are and values of units are to be taken.
 
     Raises RankingError where the question makes no sense or nothing can be ranked, StoreError where atlas, model or
     corpus cannot be read.
@@ -77,20 +79,18 @@ def _others(others: Sequence[Atlas | Activations | str | Path], tick: Tick) -> d
         if isinstance(each, Activations):
             found[f"activations {i}"] = partial(_itself, each)
             continue
-        atlas, layers = (each, ()) if isinstance(each, Atlas) else _opened(str(each))
-        name = atlas.path.resolve().name
+        atlas, variant, layers = (each, "trained", ()) if isinstance(each, Atlas) else _opened(str(each))
+        name = atlas.path.resolve().name + (f"@{variant}" if variant != "trained" else "")
         found[name if name not in found else f"{name} {i}"] = partial(
-            activations_of, atlas, layers=layers, concepts=(), tick=tick
+            activations_of, atlas, layers=layers, concepts=(), variant=variant, tick=tick
         )
     return found
 
 
-def _opened(text: str) -> tuple[Atlas, tuple[str, ...]]:
-    """An atlas and layers from `FOLDER` or `FOLDER:GLOB`."""
-    folder, colon, glob = text.rpartition(":")
-    if colon and not Path(text).exists():
-        return Atlas.open(folder), (glob,)
-    return Atlas.open(text), ()
+def _opened(text: str) -> tuple[Atlas, str, tuple[str, ...]]:
+    """An atlas, variant and layers from `FOLDER[@BASELINE][:GLOB]`."""
+    folder, variant, glob = split_spec(text)
+    return Atlas.open(folder), variant or "trained", (glob,) if glob else ()
 
 
 def _itself(activations: Activations) -> Activations:
