@@ -51,7 +51,7 @@ from unitscope.study.unitpass import score
 from unitscope.study.verdicts import find_matches
 
 SEPARATIONS, QUICK_SEPARATIONS = (0.25, 0.5, 1.0, 2.0), (0.5, 2.0)
-N_CORPORA, DOCUMENTS, QUICK_DOCUMENTS = 12, 40, 20
+N_CORPORA, DOCUMENTS, QUICK_DOCUMENTS = 6, 40, 20
 N_DETECTORS, N_WORD, N_PLACE, N_NESTED, N_NULL = 4, 2, 8, 2, 60
 LAYER = "planted"
 RANKINGS = ("probeless", "probeless:standardise=true", "f", "variance")

@@ -137,11 +137,11 @@ def classes(atlas: Atlas) -> str:
 
 
 def orders_of(atlas: Atlas, target: str) -> dict[str, Any]:
-    """Kept rankings for a target, of all units."""
+    """Kept rankings for a target, but for the Gaussian probe's, which has few units."""
     found = {}
     for name in kept.names(atlas):
         for each in kept.load(atlas, name):
-            if each.target == target and len(each) > K:
+            if each.target == target and name != GAUSSIAN:
                 found[name] = each
     return found
 
@@ -185,7 +185,8 @@ def others(atlas: Atlas) -> str:
     tables = [list(read_annex(atlas, kept.KIND, name).rows("others")) for name in OTHERS]
     chances = [next(iter(kept.load(atlas, name)[0].origin.parameters["others"].values()))["chance"] for name in OTHERS]
     rows = []
-    for layer in atlas.layers:
+    ranked = {row["layer"] for table in tables for row in table}
+    for layer in filter(ranked.__contains__, atlas.layers):
         cells = [f"`{layer}`"]
         for table, of, chance in zip(tables, ("held_out", "r2"), chances):
             values = np.abs([row[of] for row in table if row["layer"] == layer and row[of] is not None])
@@ -250,42 +251,52 @@ def drawn(figures: Mapping[str, Any]) -> dict[str, Any]:
     """Small multiples, a method each, best first: recall (filled, with interval) and decoys (hollow, dashed)."""
     import altair as alt
 
-    values = []
-    for place, (method, points) in enumerate(figures["curves"].items()):
-        name = method.replace(":standardise=true", ", standardised").replace("_", " ")
-        head = f"{name} {effect(figures['area'][method])}"
-        for point in points:
-            values.append(
-                {"panel": head, **point, "recalled": "", "deceived": "", "chance": figures["chance"]["recall"]}
-            )
-        if not place:
-            values[-1] |= {"recalled": "recall", "deceived": "decoys"}
+    values: list[dict[str, Any]] = []
+    for method, points in figures["curves"].items():
+        head = f"{called(method)}  {effect(figures['area'][method])}"
+        unlabelled = {"recalled": "", "deceived": "", "by_chance": "", "chance": figures["chance"]["recall"]}
+        values += [{"panel": head, **point, **unlabelled} for point in points]
+    n = len(points)
+    values[n - 1]["recalled"], values[0]["deceived"], values[-n]["by_chance"] = "recall", "decoys", "chance of recall"
     panels = list(dict.fromkeys(value["panel"] for value in values))
-    at = [point["separation"] for point in next(iter(figures["curves"].values()))]
-    scale = alt.Scale(type="log", base=2, domain=[at[0] / 1.2, at[-1] * 1.2], nice=False)
-    x = alt.X("separation:Q", scale=scale, title="separation, SD of the noise", axis=alt.Axis(values=at, format="~g"))
-    y = alt.Scale(domain=[0, 1])
+    at = [point["separation"] for point in points]
+    scale = alt.Scale(type="log", base=2, domain=[at[0] / 1.25, at[-1] * 1.25], nice=False)
+    x = alt.X("separation:Q", scale=scale, title="separation in SD", axis=alt.Axis(values=at, format="~g", grid=False))
+    y, axis = alt.Scale(domain=[-0.06, 1.08], nice=False), alt.Axis(values=[0, 0.5, 1], format=".1f")
     base = alt.Chart().encode(x=x)
-    share_axis = alt.Axis(values=[0, 0.5, 1], format=".1f")
-    recall = base.encode(y=alt.Y("recall:Q", scale=y, title="share of the first four", axis=share_axis))
+    recall = base.encode(y=alt.Y("recall:Q", scale=y, title="share", axis=axis))
     decoys = base.encode(y=alt.Y("decoys:Q", scale=y))
+    by_chance = base.encode(y=alt.Y("chance:Q", scale=y))
+    words = {"align": "left", "fontSize": 11}
     chart = alt.layer(
-        base.mark_line(strokeDash=[1, 3], color=SOFT).encode(y=alt.Y("chance:Q", scale=y)),
+        by_chance.mark_line(strokeDash=[1, 3], color=SOFT),
         base.mark_rule(color=INK, strokeWidth=1).encode(y=alt.Y("low:Q", scale=y), y2="high:Q"),
         decoys.mark_line(strokeDash=[4, 3], color=SOFT),
         decoys.mark_point(filled=True, fill="white", stroke=SOFT, shape="square", size=26, opacity=1),
         recall.mark_line(color=INK, strokeWidth=2),
         recall.mark_point(filled=True, color=INK, size=30, opacity=1),
-        recall.mark_text(align="right", dx=-8, dy=12, color=INK, fontSize=11).encode(text="recalled:N"),
-        decoys.mark_text(align="right", dx=-8, dy=-9, color=SOFT, fontSize=11).encode(text="deceived:N"),
-    ).properties(width=132, height=92)
-    facet = alt.Facet("panel:N", sort=panels, title=None, header=alt.Header(labelAnchor="start", labelColor=INK))
-    whole = chart.facet(facet, columns=5, data=alt.Data(values=values), spacing={"row": 16, "column": 14})
-    axis = {"gridColor": LINE, "domainColor": LINE, "tickColor": LINE, "labelColor": SOFT, "titleColor": SOFT}
-    header = {"labelFontSize": 11.5, "labelFontWeight": "bold", "labelLimit": 170, "labelPadding": 4}
-    whole = whole.configure(background="white", font="Helvetica, Arial, sans-serif", view={"stroke": None})
-    spec: dict[str, Any] = whole.configure_axis(**axis, titleFontWeight="normal").configure_header(**header).to_dict()
+        recall.mark_text(**{**words, "align": "right"}, dx=2, dy=16, color=INK).encode(text="recalled:N"),
+        decoys.mark_text(**words, dx=8, dy=-4, color=SOFT).encode(text="deceived:N"),
+        by_chance.mark_text(**words, dx=2, dy=-9, color=SOFT).encode(text="by_chance:N"),
+    ).properties(width=130, height=92)
+    header = alt.Header(labelAnchor="start", labelColor=INK)
+    facet = alt.Facet("panel:N", sort=panels, title=None, header=header)
+    whole = chart.facet(facet, columns=5, data=alt.Data(values=values), spacing={"row": 12, "column": 16})
+    look = {"gridColor": LINE, "domainColor": LINE, "tickColor": LINE, "labelColor": SOFT, "titleColor": SOFT}
+    whole = whole.configure(background="white", font="Helvetica, Arial, sans-serif", padding=10, view={"stroke": None})
+    whole = whole.configure_axis(**look, titleFontWeight="normal")
+    spec: dict[str, Any] = whole.configure_header(labelFontSize=11.5, labelFontWeight="bold", labelLimit=170).to_dict()
     return spec
+
+
+def called(method: str) -> str:
+    """A method as it is called in the picture.
+
+    >>> called("probeless:standardise=true"), called("auroc"), called("mean_gap")
+    ('probeless, standardised', 'AUROC', 'mean gap')
+    """
+    name = {"auroc": "AUROC", "iou": "IoU", "f": "F", "gaussian probe, greedy": "Gaussian probe"}.get(method, method)
+    return name.replace(":standardise=true", ", standardised").replace("_", " ")
 
 
 def main() -> int:
