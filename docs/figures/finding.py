@@ -21,6 +21,7 @@ import numpy as np
 
 from unitscope.annex import annexes, read_annex
 from unitscope.atlas import Atlas
+from unitscope.comparison import STATUSES
 from unitscope.probes import result as probes
 from unitscope.rankings import kept
 from unitscope.rankings.agreement import agreement
@@ -147,7 +148,7 @@ def orders_of(atlas: Atlas, target: str) -> dict[str, Any]:
 
 
 def agree(atlas: Atlas) -> str:
-    """Overlap of the first units of every two orders for all classes, and mean agreement, beside chance."""
+    """How far each order agrees with the others, for all classes and for single ones, beside chance."""
     found = agreement(orders_of(atlas, ALL), k=K)
     of_class: dict[str, list[float]] = {}
     for target in probes.load(atlas, LINEAR).about["classes_asked"]:
@@ -161,12 +162,10 @@ def agree(atlas: Atlas) -> str:
         own = of_class.get(name)
         cells = [effect(float(found.average[i])), effect(float(found.vote[i]))]
         cells.append(effect(float(np.mean(own)) if own else None))
-        best = sorted((j for j in range(len(found.names)) if j != i), key=lambda j: -found.overlap[i, j])[:3]
-        near = ", ".join(f"`{found.names[j]}` {effect(float(found.overlap[i, j]))}" for j in best)
-        rows.append([f"`{name}`", near, *cells])
+        rows.append([f"`{name}`", *cells])
     chance = [effect(float(found.average_chance.mean())), effect(float(found.vote_chance.mean()))]
-    rows.append(["by chance", "", *chance, chance[0]])
-    return markdown(["order", "nearest orders", "average overlap", "vote", "for single classes"], rows, texts=2)
+    rows.append(["by chance", *chance, chance[0]])
+    return markdown(["order", "average overlap", "vote", "for single classes"], rows)
 
 
 def matrix(atlas: Atlas) -> str:
@@ -189,7 +188,8 @@ def others(atlas: Atlas) -> str:
     for layer in filter(ranked.__contains__, atlas.layers):
         cells = [f"`{layer}`"]
         for table, of, chance in zip(tables, ("held_out", "r2"), chances):
-            values = np.abs([row[of] for row in table if row["layer"] == layer and row[of] is not None])
+            values = np.array([row[of] for row in table if row["layer"] == layer and row[of] is not None])
+            values = np.abs(values) if of == "held_out" else values
             cells += [effect(float(np.median(values))), share(float((values > chance).mean()))]
         rows.append(cells)
     heads = ["layer", "greatest correlation, held out", f"above chance ({effect(chances[0])})"]
@@ -201,7 +201,7 @@ def moved(atlas: Atlas) -> str:
     annex = read_annex(atlas, "comparisons", MOVED)
     counts, chance = annex.about["counts"], annex.about["chance"]
     n = counts["units"]
-    rows = [[name, count(counts[name]), share(counts[name], n)] for name in counts if name not in ("units",)]
+    rows = [[name, count(counts[name]), share(counts[name], n)] for name in STATUSES if counts[name]]
     rows.append(["kept, units paired at random", "", share(chance["random"])])
     return markdown(["first concept", "units", "share"], rows)
 
