@@ -25,7 +25,7 @@ from unitscope.models.base import Layer
 from unitscope.models.mass import MassTap
 from unitscope.models.probe import Tap, elements, given
 from unitscope.models.recurrent import check, stepwise
-from unitscope.models.rows import Known, Prompts, TokenRows, Unknown, announced, current, prompt_spans
+from unitscope.models.rows import Known, Prompts, TokenRows, Unknown, announced, current, hearing, prompt_spans
 from unitscope.models.structure import given_again, replaced
 from unitscope.models.units import BasisTap
 from unitscope.sites import Item
@@ -103,6 +103,9 @@ class Editing:
             self._check_touched()
 
     def _install(self) -> None:
+        if any(isinstance(placed.step.change, Swap) for placed in self.placed):
+            # Before others' hooks are on the module: a donor's forward is not theirs to see.
+            self._undo.append(hearing(self.prepare))
         parts = dict(self.module.named_modules())
         for name, part in parts.items():
             if not name or _takes_ids(part):

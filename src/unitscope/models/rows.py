@@ -7,7 +7,7 @@ special tokens from their numbers, decoding steps from the cache's length.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -168,16 +168,30 @@ class Unknown:
 
 
 _NOW: ContextVar[Known | None] = ContextVar("rows", default=None)
+_HEARERS: ContextVar[tuple[Callable[[Known], None], ...]] = ContextVar("hearers", default=())
 
 
 @contextmanager
 def announced(known: Known | None) -> Iterator[None]:
     """Say what the rows are that the module is called with inside."""
+    if known is not None:
+        for hear in _HEARERS.get():
+            hear(known)
     token = _NOW.set(known)
     try:
         yield
     finally:
         _NOW.reset(token)
+
+
+def hearing(hear: Callable[[Known], None]) -> Callable[[], None]:
+    """Have `hear` called with what the rows are, before each forward for which that is said; returns how to stop it."""
+    _HEARERS.set((*_HEARERS.get(), hear))
+
+    def stop() -> None:
+        _HEARERS.set(tuple(each for each in _HEARERS.get() if each != hear))
+
+    return stop
 
 
 def current() -> Known | None:
