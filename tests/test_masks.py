@@ -94,7 +94,9 @@ def test_rows_that_are_not_known_cannot_be_told_apart(mask: Mask) -> None:
 
 
 def test_masks_of_other_grids_are_refused() -> None:
-    with pytest.raises(EditError, match=r"The mask has 2 sites for item 'a'\. Expected: 3, the item's sites on 'source'"):
+    with pytest.raises(
+        EditError, match=r"The mask has 2 sites for item 'a'\. Expected: 3, the item's sites on 'source'"
+    ):
         Mask.drawn({"a": [True, False]}).at(ROW)
     with pytest.raises(EditError, match=r"drawn on the grid 'image:2x2', and the layer's sites are on 'source'"):
         Mask.drawn({"a": np.ones((2, 2), bool)}, "image:2x2").at(ROW)

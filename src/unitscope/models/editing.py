@@ -189,7 +189,9 @@ class Editing:
         if self.items is None:
             return found
         if not self.items or found.n_rows % len(self.items):
-            raise EditError(f"The input has {found.n_rows} rows for {len(self.items)} items.", expected="one item a row")
+            raise EditError(
+                f"The input has {found.n_rows} rows for {len(self.items)} items.", expected="one item a row"
+            )
         texts: tuple[Any, ...] = ()
         feed = getattr(self.model, "feed", None)
         if feed is not None and grid == SOURCE and not found.before:
@@ -291,7 +293,7 @@ class Editing:
             mine = [placed for _, group in self._of_call(name, "out", steps, call) for placed in group]
             return stepwise(part, inputs, hx, self._state(mine, part)) if mine else fused(inputs, hx)
 
-        part.forward = forward  # type: ignore[method-assign]
+        part.forward = forward
         self._undo.append(lambda: setattr(part, "forward", old) if had else delattr(part, "forward"))
 
     def _state(self, steps: list[Placed], part: nn.RNNBase) -> Any:
@@ -315,7 +317,9 @@ class Editing:
         """Values [T, U] that a row's donor has at a layer, from a forward without edits; see `changes.Swap`."""
         item = known.item(row)
         if item is None:
-            raise EditError("A swap needs the items of the rows.", fix="Use model.run, or model.edited(edit, items=items).")
+            raise EditError(
+                "A swap needs the items of the rows.", fix="Use model.run, or model.edited(edit, items=items)."
+            )
         other = change.donor(item)
         if other is None:
             return None
@@ -342,11 +346,15 @@ def place_all(model: Editable, edit: Edit, copy: int = 0) -> list[Placed]:
     for step in edit.steps:
         address = step.target.layer
         if address.endswith(POOLED):
-            raise EditError(f"Layer '{address}' is pooled over an item's sites.", fix=f"Edit '{address[: -len(POOLED)]}'.")
+            raise EditError(
+                f"Layer '{address}' is pooled over an item's sites.", fix=f"Edit '{address[: -len(POOLED)]}'."
+            )
         for layer in model.resolve([address]):
             tap = model.tap(layer.address)
             if isinstance(tap, MassTap):
-                raise EditError(f"Attention masses ('{address}') are read, and cannot be set.", fix="Edit heads: head(...).")
+                raise EditError(
+                    f"Attention masses ('{address}') are read, and cannot be set.", fix="Edit heads: head(...)."
+                )
             found.append(Placed(step, layer, tap, columns_of(step, layer), copy))
     return found
 
@@ -410,7 +418,9 @@ def _narrowed(placed: Placed, columns: list[int], mine: list[int], size: int, si
 
 def is_inside(part: nn.Module, placed: Placed) -> bool:
     """Whether a step acts on the states of a recurrent module as it runs, and not on what it gives."""
-    plain = placed.tap.address.side == "out" and placed.tap.address.element == 0 and not isinstance(placed.tap, BasisTap)
+    plain = (
+        placed.tap.address.side == "out" and placed.tap.address.element == 0 and not isinstance(placed.tap, BasisTap)
+    )
     return isinstance(part, nn.RNNBase) and placed.step.recurrence and plain
 
 

@@ -14,7 +14,8 @@ import torch
 from unitscope.edits import Edit
 from unitscope.errors import EditError
 from unitscope.models.editing import Editable, Editing
-from unitscope.models.replay import Boundary, Replay, boundary_of, inputs, replayed
+from unitscope.models.record import Boundary
+from unitscope.models.replay import Replay, boundary_of, inputs, replayed
 from unitscope.models.rows import announced
 from unitscope.sites import Item
 

@@ -44,7 +44,7 @@ class Boundary:
 
 @dataclass(frozen=True, eq=False)
 class Write:
-    """Keys and values that were written to a cache: which argument it was, which part of it, and `update`'s arguments."""
+    """Keys and values written to a cache: which argument it was, which part of it, and the arguments of `update`."""
 
     leaf: int
     part: str

@@ -208,7 +208,7 @@ class Prompts:
 
     def read(self, inputs: Mapping[str, Any], names: tuple[str, str]) -> TokenRows | None:
         """Rows of a call's named arguments; None where it has no token numbers. `names`: of numbers and mask."""
-        numbers = inputs.get(names[0])
+        numbers: Any = inputs.get(names[0])
         if getattr(numbers, "ndim", 0) != 2:
             return None
         ids = np.asarray(numbers.detach().cpu())
@@ -217,7 +217,7 @@ class Prompts:
         if not before:
             self.prompt = length
         real = ~np.isin(ids, self.special)
-        mask = inputs.get(names[1])
+        mask: Any = inputs.get(names[1])
         if getattr(mask, "ndim", 0) == 2 and mask.shape[1] >= length:
             real &= np.asarray(mask.detach().cpu())[:, -length:].astype(np.bool_)
         place = before + np.arange(length)
