@@ -11,19 +11,23 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from unitscope.api import map
     from unitscope.atlas import Atlas
+    from unitscope.comparison import compare
     from unitscope.corpora import load_corpus
     from unitscope.errors import UnitscopeError
     from unitscope.models import load_model
+    from unitscope.rankings.make import rank
 
 __version__ = "0.1.0"
-__all__ = ["Atlas", "UnitscopeError", "__version__", "load_corpus", "load_model", "map"]
+__all__ = ["Atlas", "UnitscopeError", "__version__", "compare", "load_corpus", "load_model", "map", "rank"]
 
 _HOMES = {
     "Atlas": "unitscope.atlas",
     "UnitscopeError": "unitscope.errors",
+    "compare": "unitscope.comparison",
     "load_corpus": "unitscope.corpora",
     "load_model": "unitscope.models",
     "map": "unitscope.api",
+    "rank": "unitscope.rankings.make",
 }
 
 

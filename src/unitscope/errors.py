@@ -46,6 +46,14 @@ class MeasureError(UnitscopeError):
     """A measure is unknown or its parameters make no sense."""
 
 
+class RankingError(UnitscopeError):
+    """A ranking cannot be made, has other units or another atlas, or its method is unknown."""
+
+
+class ProbeError(UnitscopeError):
+    """A probe cannot be fitted or asked: one class only, values that are no numbers, sites that do not fit."""
+
+
 class EditError(UnitscopeError):
     """An edit fits no layer or no item: a unit out of range, a mask of another grid, a module never called."""
 
@@ -56,6 +64,10 @@ class PlanError(UnitscopeError):
 
 class StoreError(UnitscopeError):
     """A file of ours is missing, corrupted, of another version or run, or cannot be written."""
+
+
+class AttributionError(UnitscopeError):
+    """An attribution makes no sense: a target that is no scalar or does not depend on a layer, a unit out of range."""
 
 
 def closest(name: str, known: Iterable[str], n: int = 3) -> str:

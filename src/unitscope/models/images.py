@@ -255,9 +255,14 @@ class ImageModel:
 
     def tap(self, address: str) -> Tap:
         """How a layer is read. Raises UnknownLayerError for a layer of another model."""
-        if address not in self._places:
+        place = self._places.get(address)
+        if place is None:
             raise UnknownLayerError(f"Layer '{address}' not in {self.name}.", fix=closest(address, self._places))
-        return self._places[address].tap
+        return place.tap
+
+    def arguments(self, items: Sequence[Item]) -> tuple[Any, ...]:
+        """What the module is called with for a batch of pictures, on its device."""
+        return self._arguments(np.stack([self._pixels(item) for item in items]))
 
     def _known(self, layer: Layer) -> _Place:
         place = self._places.get(layer.address)
