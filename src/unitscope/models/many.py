@@ -83,7 +83,7 @@ def grouped(model: Editable, edits: Sequence[Edit]) -> Iterator[tuple[list[int],
 
 
 def batches(model: Editable, items: Sequence[Item], batch_size: int) -> Iterator[tuple[list[int], int]]:
-    """Indices of items to run as one batch, of about one length (exactly one, where padding is read), and that length."""
+    """Indices of items for one batch, of about one length (exactly one, where padding is read), and that length."""
     feed = getattr(model, "feed", None)
     if feed is None:
         for start in range(0, len(items), batch_size):
