@@ -160,9 +160,7 @@ def conductance(model: Any, items: list[Any], repeats: int) -> dict[str, float]:
         for name, value in zip(seconds, (mine, theirs, alike), strict=True):
             seconds[name].append(value)
         del _
-        print(
-            f"  {repeat + 1}: ours {mine:.1f} s, Captum {theirs:.1f} s, in our batches {alike:.1f} s", file=sys.stderr
-        )
+        print(f"  {repeat + 1}: ours {mine:.1f} s, Captum {theirs:.1f} s, in our batches {alike:.1f} s", file=sys.stderr)
     middle = {name: statistics.median(values) for name, values in seconds.items()}
     figures = {
         "ours_s": round(middle["ours"], 2),
@@ -186,9 +184,7 @@ def neurons(model: Any, items: list[Any], n_units: int) -> dict[str, float]:
     position, places = 3, range(0, 1536, 1536 // n_units)
     theirs, exact, seconds_ig = {}, [], []
     for unit in list(places)[:n_units]:
-        seconds, theirs[unit] = timed(
-            lambda unit=unit: captum.neuron("NeuronConductance", fed, embeddings, position, unit)
-        )
+        seconds, theirs[unit] = timed(lambda unit=unit: captum.neuron("NeuronConductance", fed, embeddings, position, unit))
         exact.append(seconds)
         print(f"  unit {unit}: Captum {seconds:.1f} s", file=sys.stderr)
     seconds_ig = timed(lambda: captum.neuron("NeuronIntegratedGradients", fed, embeddings, position, 0))[0]
@@ -242,9 +238,7 @@ def measure_memory(side: str, n_items: int) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--quick", action="store_true", help="4 short sentences, one repeat, no memory; nothing is demanded"
-    )
+    parser.add_argument("--quick", action="store_true", help="4 short sentences, one repeat, no memory; nothing is demanded")
     parser.add_argument("--repeats", type=int, default=3, help="interleaved repeats of conductance")
     parser.add_argument("--memory", choices=["ours", "captum"], help=argparse.SUPPRESS)
     parser.add_argument("--items", type=int, default=64, help=argparse.SUPPRESS)

@@ -157,3 +157,5 @@ def _embedding(model: Network, place: Place) -> torch.Tensor:
             f"'{place.address}' is no token embedding.", expected="the baseline zero, or a function of your own"
         )
     return weight.detach()
+
+

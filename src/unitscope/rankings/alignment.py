@@ -111,7 +111,9 @@ def align(x: Activations, others: Mapping[str, Activations]) -> Aligned:
     return Aligned(x if keep.all() else Rows(x, keep), MappingProxyType(found), keep, part, dropped, differ)
 
 
-def _matched(x: Activations, other: Activations, name: str, words: list[str] | None) -> tuple[NDArray[np.int64], int]:
+def _matched(
+    x: Activations, other: Activations, name: str, words: list[str] | None
+) -> tuple[NDArray[np.int64], int]:
     """Row of `other` for each site of `x` [S], -1 where it has none, and how many were refused for another word."""
     if x.grid != other.grid:
         raise RankingError(

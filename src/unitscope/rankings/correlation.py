@@ -83,9 +83,7 @@ class CrossModel:
         return spearman(self._by_model("on_a").max(axis=0), self._by_model("on_b").max(axis=0))
 
 
-def cross_model(
-    x: Matrix, others: Mapping[str, Matrix], halves: Halves, *, seed: int = 0, tile: int = TILE
-) -> CrossModel:
+def cross_model(x: Matrix, others: Mapping[str, Matrix], halves: Halves, *, seed: int = 0, tile: int = TILE) -> CrossModel:
     """Partners of the units of `x` in each of the other models, all on the same sites.
 
     Memory is 24 tile^2 bytes and some thousand rows of each model. Raises RankingError without another model and
@@ -100,7 +98,9 @@ def cross_model(
     return CrossModel(found, mine.constant, mine.broken)
 
 
-def partners(x: Standard, y: Standard, halves: Halves, model: str = "", *, seed: int = 0, tile: int = TILE) -> Partners:
+def partners(
+    x: Standard, y: Standard, halves: Halves, model: str = "", *, seed: int = 0, tile: int = TILE
+) -> Partners:
     """Partners in one other model; the product of the matrices is made once, in tiles of columns."""
     rho, best = np.zeros((3, x.n_units)), np.full((3, x.n_units), -1, np.int64)
     for left in _tiles(x.n_units, tile):
@@ -178,7 +178,9 @@ def _tiles(n: int, tile: int) -> Sequence[slice]:
     return [slice(start, min(start + tile, n)) for start in range(0, n, tile)]
 
 
-def _take(rho: Doubles, usable: NDArray[np.bool_], most: Doubles, best: NDArray[np.int64], first: int) -> None:
+def _take(
+    rho: Doubles, usable: NDArray[np.bool_], most: Doubles, best: NDArray[np.int64], first: int
+) -> None:
     """Keep, in `most` and `best` [U], what is greater in size among `rho` [U, V]; of equal ones the first."""
     sizes = np.abs(rho)
     sizes[:, ~usable] = -1.0

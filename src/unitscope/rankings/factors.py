@@ -138,9 +138,7 @@ def _by_nmf(x: Standard, halves: Halves, k: int) -> Factors:
     of, clipped = positive(x)
     on_a, on_b = fit(of, halves.a, k), fit(of, halves.b, k)
     values, missed, whole = of.projected(on_a)
-    explained, held_out = (
-        float(1 - missed[each].sum() / max(whole[each].sum(), TINY)) for each in (halves.a, halves.b)
-    )
+    explained, held_out = (float(1 - missed[each].sum() / max(whole[each].sum(), TINY)) for each in (halves.a, halves.b))
     flat = of.projected(fit(of, halves.a, 1))[1]
     strength = (on_a**2).sum(axis=1) * (values.astype(np.float64) ** 2).sum(axis=0)
     order = np.argsort(-strength, kind="stable")

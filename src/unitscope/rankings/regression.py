@@ -246,7 +246,9 @@ def _chance(
 
 
 @kernel
-def add_errors(values: Floats, guesses: Floats, bias: Floats, bucket: NDArray[np.integer], sums: Doubles) -> None:
+def add_errors(
+    values: Floats, guesses: Floats, bias: Floats, bucket: NDArray[np.integer], sums: Doubles
+) -> None:
     """Add to `sums` [3, K, U] the sums of values, of their squares and of squared errors of guesses + bias [U], by bucket."""
     n, width = values.shape
     for i in range(n):

@@ -128,13 +128,7 @@ def shares_on(fitted: Canonical, xx: Doubles, of: Covariances) -> Doubles:
 
 
 def svcca(
-    x: Matrix,
-    y: Matrix,
-    halves: Halves,
-    *,
-    variance: float = VARIANCE,
-    standardise: bool = False,
-    seed: int = 0,
+    x: Matrix, y: Matrix, halves: Halves, *, variance: float = VARIANCE, standardise: bool = False, seed: int = 0,
     model: str = "",
 ) -> Shared:
     """What the units of `x` share with another model on the same sites.
@@ -206,12 +200,7 @@ class SharedByModels:
 
 
 def shared(
-    x: Matrix,
-    others: Mapping[str, Matrix],
-    halves: Halves,
-    *,
-    variance: float = VARIANCE,
-    standardise: bool = True,
+    x: Matrix, others: Mapping[str, Matrix], halves: Halves, *, variance: float = VARIANCE, standardise: bool = True,
     seed: int = 0,
 ) -> SharedByModels:
     """`svcca` with each of several models, for ranking units of one or more layers (standardised by default)."""

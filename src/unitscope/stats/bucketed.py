@@ -60,7 +60,9 @@ def jackknife(
 
 
 @kernel
-def add_pairs(a: Floats, b: Floats, partner: NDArray[np.int64], bucket: NDArray[np.integer], sums: Doubles) -> None:
+def add_pairs(
+    a: Floats, b: Floats, partner: NDArray[np.int64], bucket: NDArray[np.integer], sums: Doubles
+) -> None:
     """Add to `sums` [5, K, P] the sums of a, b, a a, b b and a b of rows by bucket [n]; b's columns are `partner` [P]."""
     n, width = a.shape
     for i in range(n):
