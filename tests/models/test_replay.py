@@ -115,7 +115,9 @@ def test_transformers(
 @pytest.mark.parametrize("kind", ["gpt2", "llama", "neox", "gemma2"])
 def test_prefill_with_cache(language_models: Any, items: list[Item], kind: str) -> None:
     model = from_objects(language_models.build(kind), language_models.tokenizer())
-    address = {"gpt2": "transformer.h.1.mlp.act", "neox": "gpt_neox.layers.1.mlp.act"}.get(kind, "model.layers.1.mlp.down_proj@in")
+    address = {"gpt2": "transformer.h.1.mlp.act", "neox": "gpt_neox.layers.1.mlp.act"}.get(
+        kind, "model.layers.1.mlp.down_proj@in"
+    )
     found = [edits.zero(f"{address}:{unit}", where="everywhere") for unit in (1, 2)]
     replay = replayed(model, items[:3], found, cache=True)
     assert not replay.why
