@@ -23,8 +23,9 @@ def undocumented(root: Path, atlas: Path) -> list[str]:
     """All that is not documented, and options that do not exist. `atlas` is one with both baselines."""
     reference = root / "docs" / "reference"
     found: list[str] = []
-    for check in (_commands, _measures, _concepts, _corpora, _models, _errors, _python):
+    for check in (_commands, _measures, _rankings, _concepts, _corpora, _models, _errors, _python):
         found += check(reference)
+    found += _comparisons(reference, atlas)
     for each in (atlas, atlas.with_name("decoder-atlas")):
         found += _atlas_files(reference, each) if each.exists() else []
     found += _unknown_options(root)
@@ -102,6 +103,26 @@ def _measures(reference: Path) -> list[str]:
     return found
 
 
+def _rankings(reference: Path) -> list[str]:
+    """Every method of ranking has a section that names its parameters; so have the figures of agreement."""
+    from unitscope.rankings.agreement import Agreement
+    from unitscope.rankings.base import Origin, Ranking
+    from unitscope.rankings.measured import Measured
+    from unitscope.rankings.methods import measure_keys, methods
+
+    page = reference / "rankings.md"
+    found = lacks(page, measure_keys(), "Measures")
+    found += lacks(page, (field.name for field in fields(Measured) if field.name != "measure"), "Measures")
+    for name, kind in methods().items():
+        text = page.read_text(encoding="utf-8") if page.exists() else ""
+        if not section(text, name):
+            found.append(f"docs/reference/rankings.md has no section '{name}'")
+        found += lacks(page, (field.name for field in fields(kind)), name)
+    figures = [each.name for each in fields(Agreement) if each.type == "Floats"]
+    parts = [each.name for kind in (Ranking, Origin) for each in fields(kind)]
+    return found + lacks(page, figures, "Agreement") + lacks(page, parts, "In Python")
+
+
 def _concepts(reference: Path) -> list[str]:
     from unitscope import concepts
     from unitscope.concepts import covariates, files, pictures, spacy, words
@@ -177,6 +198,16 @@ def _atlas_files(reference: Path, atlas: Path) -> list[str]:
     layers = {layer["address"] for layer in manifest["study"]["layers"]}
     found += lacks(page, dict.fromkeys(name for part in parts for name in part if name not in layers), "manifest.json")
     return found + lacks(page, json.loads((atlas / "run.json").read_text(encoding="utf-8")), "run.json")
+
+
+def _comparisons(reference: Path, atlas: Path) -> list[str]:
+    """Tables of a comparison with the atlas' own untrained copy, and what its record holds."""
+    from unitscope.comparison import STATUSES, compare
+
+    found = compare(atlas, f"{atlas}@untrained")
+    names = [*STATUSES, *found.tables, *found.about, *(name for table in found.tables.values() for name in table)]
+    known = [name for name in names if name != "type"]
+    return lacks(reference / "atlas-files.md", [*known, *found.about["a"], *found.about["chance"]], "comparisons/")
 
 
 def _design(root: Path) -> list[str]:

@@ -153,10 +153,9 @@ def tiny_atlas(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path, tiny_
     return out
 
 
-@pytest.fixture(scope="session")
-def site_atlas() -> ModuleType:
-    """The module that writes made-up atlases."""
-    spec = importlib.util.spec_from_file_location("site_atlas", Path(__file__).parent / "site_atlas.py")
+def _module(name: str) -> ModuleType:
+    """A module beside this file that is no test."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).parent / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -165,12 +164,35 @@ def site_atlas() -> ModuleType:
 
 
 @pytest.fixture(scope="session")
-def hostile_site(tmp_path_factory: pytest.TempPathFactory, site_atlas: ModuleType) -> Path:
-    """Folder of the site of a made-up text atlas whose words and names are hostile; the atlas is beside it."""
+def site_atlas() -> ModuleType:
+    """The module that writes made-up atlases."""
+    return _module("site_atlas")
+
+
+@pytest.fixture(scope="session")
+def site_annexes() -> ModuleType:
+    """The module that writes made-up rankings, probes and comparisons beside an atlas."""
+    return _module("site_annexes")
+
+
+@pytest.fixture(scope="session")
+def compared_atlas() -> ModuleType:
+    """The module that writes atlases whose units detect what one says."""
+    return _module("compared_atlas")
+
+
+@pytest.fixture(scope="session")
+def hostile_site(tmp_path_factory: pytest.TempPathFactory, site_atlas: ModuleType, site_annexes: ModuleType) -> Path:
+    """Folder of the site of a made-up text atlas whose words and names are hostile; the atlas is beside it.
+
+    It has rankings, a probe and comparisons for all of its concepts.
+    """
     from unitscope.report.site.export import export
 
     home = tmp_path_factory.mktemp("hostile-site")
-    export(site_atlas.write(home / "atlas"), home / "site")
+    atlas = site_atlas.write(home / "atlas")
+    site_annexes.write(atlas, [row["concept"] for row in atlas.concepts()])
+    export(atlas, home / "site")
     return home / "site"
 
 

@@ -232,31 +232,36 @@ def test_the_same_arrays_give_the_same_bytes(tmp_path: Path) -> None:
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
-def test_the_checksums_are_those_of_sixteen_rows_each(tmp_path: Path) -> None:
-    write_arrays(tmp_path / "x", example())
+WIDE = (np.arange(50 * 2_100) % 997).reshape(50, 2_100).astype(np.float16)
+"""Sixteen rows of it are more than 64 kB."""
+
+
+def test_the_checksums_are_those_of_sixteen_rows_or_about_64_kilobytes(tmp_path: Path) -> None:
+    thin = np.arange(40_000, dtype=np.float32).reshape(10_000, 4)
+    write_arrays(tmp_path / "x", {**example(), "values": WIDE, "thin": thin})
     raw = (tmp_path / "x").read_bytes()
     (size,) = struct.unpack("<Q", raw[:8])
     sums = json.loads(json.loads(raw[8 : 8 + size])["__metadata__"]["checksums"])
-    values = example()["values"]
-    assert sums["values"] == [zlib.crc32(values[i : i + 16].tobytes()) for i in (0, 16, 32, 48)]
+    assert sums["values"] == [zlib.crc32(WIDE[i : i + 16].tobytes()) for i in (0, 16, 32, 48)]
+    assert sums["thin"] == [zlib.crc32(thin[i : i + 4_096].tobytes()) for i in (0, 4_096, 8_192)]
     assert sums["scale"] == [zlib.crc32(example()["scale"].tobytes())]
 
 
-@given(start=st.integers(0, 3), stop=st.integers(0, 50))
-def test_rows_are_read_alone(start: int, stop: int, tmp_path_factory: pytest.TempPathFactory) -> None:
+@given(start=st.integers(0, 50), stop=st.integers(0, 50), name=st.sampled_from(["values", "wide"]))
+def test_rows_are_read_alone(start: int, stop: int, name: str, tmp_path_factory: pytest.TempPathFactory) -> None:
     path = tmp_path_factory.mktemp("rows") / "x"
-    write_arrays(path, example())
-    start *= 16
+    arrays = {"values": example()["values"], "wide": WIDE}
+    write_arrays(path, arrays)
     stop = max(start, stop)
-    np.testing.assert_array_equal(ArrayFile(path).rows("values", start, stop), example()["values"][start:stop])
+    np.testing.assert_array_equal(ArrayFile(path).rows(name, start, stop), arrays[name][start:stop])
 
 
 @pytest.mark.parametrize("row", [0, 15, 16, 33, 49])
 def test_a_change_in_one_row_bars_only_the_rows_that_share_its_checksum(row: int, tmp_path: Path) -> None:
     path = tmp_path / "x"
-    write_arrays(path, {"values": example()["values"]})
+    write_arrays(path, {"values": WIDE})
     content = bytearray(path.read_bytes())
-    content[len(content) - (50 - row) * 14] ^= 1
+    content[len(content) - (50 - row) * 4_200] ^= 1
     path.write_bytes(content)
     file = ArrayFile(path)
     for start in range(0, 50, 16):
@@ -265,7 +270,7 @@ def test_a_change_in_one_row_bars_only_the_rows_that_share_its_checksum(row: int
             with pytest.raises(StoreError, match="is corrupted"):
                 file.rows("values", start, stop)
         else:
-            np.testing.assert_array_equal(file.rows("values", start, stop), example()["values"][start:stop])
+            np.testing.assert_array_equal(file.rows("values", start, stop), WIDE[start:stop])
     with pytest.raises(StoreError, match="is corrupted"):
         file.read("values")
 

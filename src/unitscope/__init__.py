@@ -12,20 +12,37 @@ if TYPE_CHECKING:
     from unitscope.api import map
     from unitscope.atlas import Atlas
     from unitscope.causal.attribution import attribute
+    from unitscope.comparison import compare
     from unitscope.corpora import load_corpus
     from unitscope.errors import UnitscopeError
     from unitscope.models import load_model
+    from unitscope.probes.study import probe
+    from unitscope.rankings.make import rank
 
 __version__ = "0.1.0"
-__all__ = ["Atlas", "UnitscopeError", "__version__", "attribute", "load_corpus", "load_model", "map"]
+__all__ = [
+    "Atlas",
+    "UnitscopeError",
+    "__version__",
+    "attribute",
+    "compare",
+    "load_corpus",
+    "load_model",
+    "map",
+    "probe",
+    "rank",
+]
 
 _HOMES = {
     "Atlas": "unitscope.atlas",
-    "attribute": "unitscope.causal.attribution",
     "UnitscopeError": "unitscope.errors",
+    "attribute": "unitscope.causal.attribution",
+    "compare": "unitscope.comparison",
     "load_corpus": "unitscope.corpora",
     "load_model": "unitscope.models",
     "map": "unitscope.api",
+    "probe": "unitscope.probes.study",
+    "rank": "unitscope.rankings.make",
 }
 
 

@@ -159,6 +159,7 @@ def make_run(
     sources = [*parse_sources(concepts, read, settings.sources), *settings.sources]
     measures = parse_measures(settings.measures)
     loaded = load_model(model, device=settings.device, threads=settings.threads) if isinstance(model, str) else model
+    origin = _origin(spec and model, corpus, settings, concepts)
     check_modality(loaded, read)
     layers, bases = _layers(loaded, settings, sources)
     study = Study(
@@ -201,6 +202,7 @@ def make_run(
         model_bytes=_bytes(loaded) + sum(_basis_bytes(spec) for spec in bases.values()),
         bases=bases,
         progress=progress,
+        origin=origin,
     )
 
 
@@ -261,6 +263,23 @@ def _layers(
     patterns = plain or ([] if settings.layers else [layer.address for layer in on])
     chosen = [*(choose(patterns) if patterns else ()), *made]
     return tuple(sorted(chosen, key=lambda layer: (layer.order, layer.address))), specs
+
+
+def _origin(model: Any, corpus: str | Corpus, settings: Settings, concepts: Sequence[str]) -> dict[str, Any]:
+    """Where model and corpus are and how they are read, in absolute paths; objects are left out."""
+    found: dict[str, Any] = {}
+    if isinstance(model, str):
+        found["model"] = os.path.abspath(model) if os.path.exists(model) else model
+    if isinstance(corpus, str):
+        whole = os.path.exists(corpus)
+        parts = [corpus] if whole else corpus.split(",")
+        found["corpus"] = ",".join(os.path.abspath(part) if os.path.exists(part) else part for part in parts)
+        columns = dict(settings.columns) if isinstance(settings.columns, Mapping) else list(settings.columns)
+        reading = {name: getattr(settings, name) for name in ("max_items", "per_group", "target")}
+        found["reading"] = {**reading, "columns": columns, "sites": settings.sites}
+    if not settings.sources:
+        found["concepts"] = list(concepts)
+    return found
 
 
 def _spec(measure: Any) -> str:

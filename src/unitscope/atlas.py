@@ -7,6 +7,7 @@ is checked when the file is first read.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -350,26 +351,38 @@ def write_table(path: Path, columns: Mapping[str, Any]) -> None:
             arrays[name] = pyarrow.array(values.astype(np.float64), from_pandas=True)
         else:
             arrays[name] = pyarrow.array(values)
+    texts = [name for name, array in arrays.items() if not pyarrow.types.is_floating(array.type)]
     with writing(path) as file:
-        parquet.write_table(pyarrow.table(arrays), file, compression="zstd")
+        parquet.write_table(pyarrow.table(arrays), file, compression="zstd", use_dictionary=texts)
 
 
-def write_arrow(path: Path, table: pyarrow.Table) -> None:
-    """Write a table with lists as Parquet, atomically, in groups of 16,384 rows."""
+def write_arrow(path: Path, tables: pyarrow.Table | Iterable[pyarrow.Table]) -> None:
+    """Write a table with lists, or several as one, as Parquet, atomically, in groups of 16,384 rows.
+
+    The bytes do not depend on how the rows are cut into tables. At least one table must be given.
+    """
     import pyarrow
     from pyarrow import parquet
 
+    parts = iter([tables] if isinstance(tables, pyarrow.Table) else tables)
+    waiting = next(parts)
     # Rounded values have two bytes of zeros, which packing by bytes finds.
     packed = {"value": pyarrow.types.is_floating, "values": pyarrow.types.is_list}
-    split = [
-        name for name, fits in packed.items() if name in table.column_names and fits(table.schema.field(name).type)
-    ]
-    packing = {
-        "use_dictionary": [name for name in table.column_names if name not in split],
+    names = waiting.column_names
+    split = [name for name, fits in packed.items() if name in names and fits(waiting.schema.field(name).type)]
+    others = [name for name in names if name not in split]
+    packing: dict[str, Any] = {
+        "use_dictionary": others,
+        "write_statistics": others,  # rows are looked for by unit, never by value
         "use_byte_stream_split": ["values.list.element" if name == "values" else name for name in split],
     }
-    with writing(path) as file:
-        parquet.write_table(table, file, compression="zstd", row_group_size=ROWS_IN_GROUP, **packing)
+    with writing(path) as file, parquet.ParquetWriter(file, waiting.schema, compression="zstd", **packing) as writer:
+        for part in itertools.chain(parts, [None]):
+            while len(waiting) >= ROWS_IN_GROUP or (part is None and len(waiting)):
+                writer.write_table(waiting.slice(0, ROWS_IN_GROUP).combine_chunks())
+                waiting = waiting.slice(ROWS_IN_GROUP)
+            if part is not None:
+                waiting = pyarrow.concat_tables([waiting, part])
 
 
 def list_column(values: NDArray[Any], lengths: NDArray[Any]) -> pyarrow.ListArray:

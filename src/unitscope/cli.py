@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from unitscope.commands import attribute, contest, demo, export, layers, merge, show
+from unitscope.commands import attribute, compare, contest, demo, export, layers, merge, probe, rank, show
 from unitscope.commands import map as map_
 from unitscope.commands.verbs import add_verb
 
@@ -24,8 +24,11 @@ add_verb(app, "map", map_.MapOptions, map_.run, resumes=True)
 add_verb(app, "show", show.ShowOptions, show.run)
 add_verb(app, "export", export.ExportOptions, export.run)
 add_verb(app, "merge", merge.MergeOptions, merge.run)
+add_verb(app, "probe", probe.ProbeOptions, probe.run, resumes=True)
+add_verb(app, "compare", compare.CompareOptions, compare.run)
 add_verb(app, "attribute", attribute.AttributeOptions, attribute.run)
 add_verb(app, "contest", contest.ContestOptions, contest.run, resumes=True)
+add_verb(app, "rank", rank.RankOptions, rank.run, resumes=True)
 
 
 def _version(asked: bool) -> None:

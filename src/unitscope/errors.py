@@ -46,6 +46,18 @@ class MeasureError(UnitscopeError):
     """A measure is unknown or its parameters make no sense."""
 
 
+class RankingError(UnitscopeError):
+    """A ranking cannot be made, has other units or another atlas, or its method is unknown."""
+
+
+class ProbeError(UnitscopeError):
+    """A probe cannot be fitted or asked: one class only, values that are no numbers, sites that do not fit."""
+
+
+class EditError(UnitscopeError):
+    """An edit fits no layer or no item: a unit out of range, a mask of another grid, a module never called."""
+
+
 class PlanError(UnitscopeError):
     """A run cannot be planned within its budgets, or not enough data is there for halves."""
 

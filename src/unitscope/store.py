@@ -35,8 +35,9 @@ _NAMES = {
     "BOOL": np.bool_,
 }
 _CODES = {np.dtype(kind): code for code, kind in _NAMES.items()}
-CRC_ROWS = 16
-"""Rows of a spool array that share one checksum, so that any block of 16 rows can be checked on its own."""
+CRC_ROWS, CRC_BYTES = 16, 65_536
+"""Rows of an array that share a checksum: 16, or a multiple of it where 16 rows are few bytes, so that some rows of a
+large array can be read and checked on their own."""
 
 
 @contextmanager
@@ -132,7 +133,7 @@ def read_json(path: Path) -> Any:
 
 
 def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, Any] | None = None) -> None:
-    """Write arrays as safetensors with a checksum for every 16 rows; `meta` is kept as JSON in the header."""
+    """Write arrays as safetensors with a checksum for some rows each; `meta` is kept as JSON in the header."""
     plain = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     header: dict[str, Any] = {}
     sums: dict[str, list[int]] = {}
@@ -162,10 +163,16 @@ def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]], meta: Mapping[s
 def _checksums(array: NDArray[Any]) -> list[int]:
     n_rows = len(array) if array.ndim else 1
     data = np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
-    step = (array.nbytes // max(n_rows, 1)) * (CRC_ROWS if array.ndim > 1 else max(n_rows, 1))
-    if not step:
-        return [0] * (-(-n_rows // CRC_ROWS) if array.ndim > 1 else int(n_rows > 0))
-    return [zlib.crc32(data[at : at + step]) for at in range(0, array.nbytes, step)]
+    row = array.nbytes // max(n_rows, 1)
+    group = _rows_in_group(row) if array.ndim > 1 else max(n_rows, 1)
+    if not row:
+        return [0] * -(-n_rows // group)
+    return [zlib.crc32(data[at : at + row * group]) for at in range(0, array.nbytes, row * group)]
+
+
+def _rows_in_group(row: int) -> int:
+    """Rows of so many bytes that share a checksum."""
+    return CRC_ROWS * max(1, CRC_BYTES // max(CRC_ROWS * row, 1))
 
 
 class ArrayFile:
@@ -208,15 +215,15 @@ class ArrayFile:
         return array
 
     def rows(self, name: str, start: int, stop: int) -> NDArray[Any]:
-        """Rows [start, stop) of an array of two axes; `start` is a multiple of 16."""
+        """Rows [start, stop) of an array of two axes. Raises StoreError when their checksums do not fit."""
         entry = self._entry(name)
-        array = self._load(entry, start, stop)
-        expected = self._sums[name][start // CRC_ROWS : -(-stop // CRC_ROWS)]
-        whole = stop % CRC_ROWS == 0 or stop == entry["shape"][0]
-        found = _checksums(array)
-        if start % CRC_ROWS or (found if whole else found[:-1]) != (expected if whole else expected[:-1]):
+        n_rows, kind = entry["shape"][0], np.dtype(_NAMES[entry["dtype"]])
+        group = _rows_in_group(int(np.prod(entry["shape"][1:], dtype=np.int64)) * kind.itemsize)
+        first, last = start // group, -(-stop // group)
+        array = self._load(entry, first * group, min(last * group, n_rows))
+        if _checksums(array) != self._sums[name][first:last]:
             raise _corrupted(self.path)
-        return array
+        return array[start - first * group : stop - first * group]
 
     def _entry(self, name: str) -> dict[str, Any]:
         if name not in self._header:

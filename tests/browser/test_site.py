@@ -10,7 +10,7 @@ from unitscope.atlas import Atlas
 from unitscope.report.site.inert import slug
 
 PHONE = {"width": 390, "height": 844}
-CHARTS = {"index": 2, "concept": 1}
+CHARTS = {"index": 2, "concept": 1, "probes/upos": 1}
 
 
 def address(site, kind):
@@ -24,7 +24,10 @@ def address(site, kind):
     return site / f"{kind}.html"
 
 
-KINDS = ("index", "units", "concepts", "unit", "concept")
+KINDS = (
+    "index", "units", "concepts", "unit", "concept", "rankings", "rankings/probeless", "probes", "probes/upos",
+    "comparisons", "comparisons/vs-other", "comparisons/by-profile",
+)  # fmt: skip
 
 
 def ready(page, kind):
@@ -307,3 +310,61 @@ def test_a_page_that_lost_its_data_says_so(tmp_path, hostile_site, browser):
     page.goto((tmp_path / "site" / "units.html").as_uri())
     assert page.locator("#found").inner_text() == "Loading …"
     page.context.close()
+
+
+def test_results_are_reached_by_keys_and_by_their_links(hostile_site, image_site, visit):
+    page = visit(hostile_site / "index.html")
+    ready(page, "index")
+    for key, kind in (("r", "rankings"), ("p", "probes"), ("m", "comparisons")):
+        page.keyboard.press("g")
+        page.keyboard.press(key)
+        page.wait_for_url(f"**/{kind}.html")
+        page.wait_for_selector("#tools input")
+        assert page.locator(".top nav a[aria-current]").inner_text().lower() == kind
+    page.locator("tbody a").first.click()
+    page.wait_for_url("**/comparisons/*.html")
+    page.keyboard.press("?")
+    assert "g m" in page.locator("#help dt").filter(has_text="m").last.inner_text().replace("\n", " ") or page.locator(
+        "#help"
+    ).inner_text().count("comparisons")
+    other = visit(image_site / "index.html")
+    ready(other, "index")
+    assert other.locator(".top nav a").count() == 3
+    assert "comparisons" not in other.locator("#help").inner_text()
+
+
+def test_targets_of_a_ranking_are_tabs(hostile_site, visit):
+    page = visit(hostile_site / "rankings" / "probeless.html", anchor="#target-3")
+    page.wait_for_selector("[role=tablist]")
+    assert page.locator("[role=tablist]").get_attribute("aria-label") == "Targets"
+    assert page.locator("[role=tabpanel]:visible").count() == 1
+    assert page.locator("#target-3").is_visible()
+    page.locator("[role=tab]").nth(0).click()
+    ranks = page.locator("#target-0 tbody tr td:first-child").all_inner_texts()
+    assert ranks[:10] == [str(rank) for rank in range(1, 11)]
+
+
+def test_the_curve_is_drawn_with_its_table_and_without_scripts(hostile_site, visit):
+    page = visit(hostile_site / "probes" / "upos.html")
+    ready(page, "probes/upos")
+    text = page.locator(".chart svg").text_content()
+    for told in ("top", "random", "bottom", "retrain", "mask"):
+        assert told in text
+    page.locator("details summary").click()
+    assert page.locator("details table").count() == 2
+    narrow = visit(hostile_site / "probes" / "upos.html", size=PHONE)
+    ready(narrow, "probes/upos")
+    drawn = narrow.locator(".chart svg").bounding_box()
+    assert drawn["height"] > drawn["width"]  # its panels stand on top of one another
+    plain = visit(hostile_site / "probes" / "upos.html", scripts=False)
+    assert plain.locator("noscript svg").count() == 1
+
+
+def test_movers_sort_by_their_columns(hostile_site, visit):
+    page = visit(hostile_site / "comparisons" / "vs-other.html")
+    page.wait_for_selector("#tools input")
+    table = page.locator("table.movers").first
+    table.locator("th:nth-child(4) button").click()
+    values = [float(text.split()[0]) for text in table.locator("td:nth-child(4)").all_inner_texts() if text[0] != "–"]
+    assert values == sorted(values, reverse=True)
+    assert len(set(values)) > 3

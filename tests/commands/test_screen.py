@@ -54,3 +54,5 @@ def test_cost_is_one_line() -> None:
         "1,000 items, 20,000 words; 4 passes of the model (4,000 forwards of an item) in 2 rounds; up to 3.0 GB of "
         "disk and 900 MB of memory, 1 worker"
     )
+    assert screen.cost(plan, ["image:13x13", "item"]).startswith("1,000 items, 20,000 cells; ")
+    assert screen.cost(plan, ["item"]).startswith("1,000 items, 20,000 whole items; ")

@@ -8,6 +8,7 @@ import PIL.Image
 import pytest
 
 from unitscope.corpora import load_corpus
+from unitscope.corpora.base import corpus_notes
 from unitscope.errors import CorpusError
 from unitscope.sites import Item
 from unitscope.study.prepare import skipped_of
@@ -36,6 +37,18 @@ def test_items_groups_and_splits(street: Path) -> None:
     assert (back.path, back.n_sites) == (image.path, 48)
     with pytest.raises(CorpusError, match="has no split 'vall'"):
         load_corpus(f"{street}:vall")
+
+
+def test_a_split_is_found_by_its_own_path_and_the_user_hears_of_masks(street: Path) -> None:
+    by_path, by_name = load_corpus(str(street / "val")), load_corpus(f"{street}:val")
+    assert by_path.fingerprint() == by_name.fingerprint()
+    assert by_path.name == by_name.name
+    assert next(iter(by_path)).grids["image"].classes == ("sky",)
+    assert corpus_notes(by_path) == ("labels of 'val' are from 'valannot'",)
+    (street / "classes.json").unlink()
+    alone = load_corpus(str(street / "val"))
+    assert next(iter(alone)).grids["image"].classes == ()
+    assert corpus_notes(alone) == ("'val' has no masks beside it ('valannot' with classes.json): no labels are known",)
 
 
 def test_bad_images_are_left_out_and_counted(street: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib.machinery import SourceFileLoader
+from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,15 @@ SENTENCES = [
     ("Yes", None),
     ("The unbelievable cats and the naïve dog sat and sat and ran .", {10: False}),
 ]
+
+
+@pytest.fixture(scope="session")
+def networks() -> Any:
+    """The module of small networks that read characters."""
+    loader = SourceFileLoader("characters", str(Path(__file__).parent.parent / "networks" / "characters.py"))
+    module = module_from_spec(spec_from_loader("characters", loader))
+    loader.exec_module(module)
+    return module
 
 
 @pytest.fixture(scope="session")

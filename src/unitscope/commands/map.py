@@ -145,7 +145,8 @@ def mapped(model: str, corpus: str | Corpus, out: Path, settings: Settings) -> A
     with screen.bars(console) as progress:
         run = make_run(model, corpus, out, settings, progress)
         _tell(run.corpus)
-        run.announce = lambda plan: console.print(screen.cost(plan), soft_wrap=not console.is_terminal)
+        grids = {layer.grid for layer in run.study.layers}
+        run.announce = lambda plan: console.print(screen.cost(plan, grids), soft_wrap=not console.is_terminal)
         return run.finish()
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from unitscope.report.plain import counted, finite, size
+from unitscope.sites import kind_of
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -81,11 +82,13 @@ def _lines(console: Console) -> Progress:
     return report
 
 
-def cost(plan: Plan) -> str:
-    """One line on what a run will cost."""
+def cost(plan: Plan, grids: Iterable[str] = ()) -> str:
+    """One line on what a run over the sites of these grids will cost; sites are words where none are told."""
     found: Mapping[str, Any] = plan.to_json()
+    kinds = {kind_of(grid) for grid in grids}
+    site = "cell" if "image" in kinds else "whole item" if kinds == {"item"} else "word"
     return (
-        f"{counted(found['items'], 'item')}, {counted(found['sites'], 'word')}; "
+        f"{counted(found['items'], 'item')}, {counted(found['sites'], site)}; "
         f"{counted(found['passes'], 'pass', 'passes')} of the model "
         f"({counted(found['forwards'], 'forward')} of an item) in {counted(found['rounds'], 'round')}; "
         f"up to {size(found['spool_bytes'])} of disk and {size(found['memory_bytes'])} of memory, "

@@ -78,7 +78,7 @@ def _open(spec: str, columns: Columns) -> Corpus:
         from unitscope.corpora.images import ImageFolder
 
         _no_columns(spec, columns)
-        images = ImageFolder(*folder)
+        images = ImageFolder.of(*folder)
         _ = images.name  # a folder without images, or a split that it lacks, is told now
         return images
     if "," in spec and not Path(spec).exists():

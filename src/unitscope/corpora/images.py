@@ -2,8 +2,8 @@
 
 The layout is found by names. A folder `NAME` of images belongs with a folder `NAMEannot`, `NAME_annotations`,
 `NAME_masks` or `NAME_labels` beside it (or `images` with `masks`, `labels` or `annotations`); the mask of an image
-has the same stem. Each such `NAME` is a split (`FOLDER:train`); without one the only split is read, or `train`.
-`classes.json` in the folder names the labels::
+has the same stem. Each such `NAME` is a split (`FOLDER:train`, or `FOLDER/train`); without one the only split is read,
+or `train`. `classes.json` in the folder names the labels::
 
     {"ignore_index": 11, "classes": [{"index": 0, "name": "sky"}, {"index": 1, "name": "building"}]}
 
@@ -59,6 +59,26 @@ class ImageFolder:
     path: Path
     split: str = ""
     _skipped: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
+
+    @classmethod
+    def of(cls, path: Path, split: str = "") -> ImageFolder:
+        """A folder, or the split of the folder above it where that has masks for this one."""
+        whole = path.resolve()
+        if not split and (whole.parent / CLASSES).exists():
+            above = cls(whole.parent)
+            if above._splits.get(whole.name, (whole, None))[1] is not None:
+                return cls(whole.parent, whole.name)
+        return cls(path, split)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Where the labels are from."""
+        images, masks = self._folders
+        if masks is None:
+            told = f"'{images.name}' has no masks beside it ('{images.name}annot' with {CLASSES}): no labels are known"
+        else:
+            told = f"labels of '{images.name}' are from '{masks.name}'"
+        return (told,)
 
     @property
     def name(self) -> str:

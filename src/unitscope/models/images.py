@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain
 from math import prod
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -31,9 +31,14 @@ from unitscope.models.address import Address, select
 from unitscope.models.base import Captured, Layer, LongItems, Resampling
 from unitscope.models.capture import read_layers
 from unitscope.models.probe import Tap, Trace, trace
+from unitscope.models.rows import Announced, announced
 from unitscope.models.weights import digest, forked_devices, reset
 from unitscope.pixels import pixels_of
 from unitscope.sites import IMAGE, ITEM, Cells, Image, Item
+
+if TYPE_CHECKING:
+    from unitscope.edits import Edit
+    from unitscope.models.editing import Editing
 
 BLOCK, CONVOLUTION = "block output", "convolution"
 
@@ -225,7 +230,8 @@ class ImageModel:
 
             pixels = np.stack([self._pixels(item) for item in batch])
             try:
-                read_layers(self.module, self._arguments(pixels), {}, list(by_tap), sink, steps)
+                with announced(Announced(tuple(batch), {})):
+                    read_layers(self.module, self._arguments(pixels), {}, list(by_tap), sink, steps)
             except (RuntimeError, ValueError, IndexError, TypeError) as error:
                 raise ModelError(
                     f"{self.name} failed on item '{batch[0].id}' and {len(batch) - 1} more: "
@@ -235,6 +241,17 @@ class ImageModel:
         values |= {address: values[address][:, start:stop] for address, (start, stop) in (only or {}).items()}
         valid = {layer.grid: np.ones(len(items) * n, np.bool_) for layer, n in zip(layers, n_cells, strict=True)}
         return Captured(values, valid, {})
+
+    def fed(self, items: Sequence[Item], copies: int = 1) -> tuple[tuple[Any, ...], dict[str, Any], Announced]:
+        """Arguments of the module for pictures as one batch, `copies` times after each other, and what the rows are."""
+        pixels = np.stack([self._pixels(item) for item in items])
+        return self._arguments(np.concatenate([pixels] * copies)), {}, Announced(tuple(items), {})
+
+    def edited(self, edit: Edit, *, items: Sequence[Item] | None = None) -> Editing:
+        """The model under an edit, as a context manager and a function; see `unitscope.models.editing`."""
+        from unitscope.models.editing import edited_model
+
+        return edited_model(self, edit, items=items)
 
     def tap(self, address: str) -> Tap:
         """How a layer is read. Raises UnknownLayerError for a layer of another model."""

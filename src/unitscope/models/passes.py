@@ -18,6 +18,7 @@ from unitscope.models.capture import read_layers
 from unitscope.models.mass import Around, MassTap, plain_attention
 from unitscope.models.probe import Tap
 from unitscope.models.resample import Gather, covered, places
+from unitscope.models.rows import Announced, announced
 from unitscope.models.windows import Piece, fit, pieces
 from unitscope.sites import Item
 
@@ -148,11 +149,12 @@ class Pass:
         try:
             plain = [tap for tap in self.taps if not isinstance(tap, MassTap)]
             masses = [tap for tap in self.taps if isinstance(tap, MassTap)]
-            if plain:
-                read_layers(self.model.module, args, kwargs, plain, sink, n_steps)
-            if masses:
-                with plain_attention(self.model.module):
-                    read_layers(self.model.module, args, kwargs, masses, sink, n_steps)
+            with announced(Announced(tuple(self.items[piece.item] for piece in batch), fed.spans)):
+                if plain:
+                    read_layers(self.model.module, args, kwargs, plain, sink, n_steps)
+                if masses:
+                    with plain_attention(self.model.module):
+                        read_layers(self.model.module, args, kwargs, masses, sink, n_steps)
         except (RuntimeError, ValueError, IndexError, TypeError) as error:
             first = batch[0]
             more = f" and {len(batch) - 1} more" if len(batch) > 1 else ""

@@ -8,21 +8,26 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
 from unitscope.errors import ModelError, UnknownLayerError, closest
-from unitscope.models.adapters import Adapter, Batch, EncodeFeed, Feed
+from unitscope.models.adapters import SOURCE, Adapter, Batch, EncodeFeed, Feed
 from unitscope.models.address import parse, select
 from unitscope.models.base import Captured, Layer, LongItems, Resampling
 from unitscope.models.mass import SUFFIX, MassTap, find_masses
 from unitscope.models.passes import Also, Only, Pass
 from unitscope.models.probe import Tap, Trace, infer, settle, trace
 from unitscope.models.roles import Role, roles
+from unitscope.models.rows import Announced
 from unitscope.models.weights import digest, forked_devices, reset
 from unitscope.sites import Item
+
+if TYPE_CHECKING:
+    from unitscope.edits import Edit
+    from unitscope.models.editing import Editing
 
 # Their difference has many divisors, so that strides up to 10 can be told apart.
 _PROBE_LENGTHS = (17, 137)
@@ -202,6 +207,33 @@ class TorchModel:
         for batch in job.batches(batch_size, long_items):
             job.forward(batch)
         return job.captured()
+
+    def fed(self, items: Sequence[Item], copies: int = 1) -> tuple[tuple[Any, ...], dict[str, Any], Announced]:
+        """Arguments of the module for items as one batch, `copies` times after each other, and what the rows are.
+
+        Raises ModelError for an item without a grid that the network reads, or longer than it takes.
+        """
+        grids = [grid for grid in self.grids if grid == SOURCE or all(grid in item.grids for item in items)]
+        rows = {}
+        for grid in grids:
+            if any(grid not in item.grids for item in items):
+                raise ModelError(f"An item has no '{grid}' text, which {self.name} reads.")
+            rows[grid] = self.feed.rows(grid, [item.grids[grid] for item in items])
+            longest = max((row.n_positions for row in rows[grid]), default=0)
+            if self.feed.max_positions is not None and longest > self.feed.max_positions:
+                raise ModelError(
+                    f"An item has {longest} positions.",
+                    expected=f"at most {self.feed.max_positions}, as {self.name} takes",
+                )
+        batch = self.feed.collate({grid: mine * copies for grid, mine in rows.items()})
+        spans = {grid: each[: len(items)] for grid, each in batch.spans.items()}
+        return *self.moved(batch), Announced(tuple(items), spans)
+
+    def edited(self, edit: Edit, *, items: Sequence[Item] | None = None) -> Editing:
+        """The model under an edit, as a context manager and a function; see `unitscope.models.editing`."""
+        from unitscope.models.editing import edited_model
+
+        return edited_model(self, edit, items=items)
 
     def tap(self, address: str) -> Tap:
         """How a layer is read. Raises UnknownLayerError for a layer of another model."""

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from unitscope.atlas import IMAGES, write_arrow, write_table
 from unitscope.measures.base import Measure
 from unitscope.stats.passport import PARTS
-from unitscope.store import ArrayFile, read_arrays, write_arrays
+from unitscope.store import ArrayFile, write_arrays
 from unitscope.study.bases import write_names
-from unitscope.study.clips import clip_table, item_table
+from unitscope.study.clips import Shown, clip_tables, item_table
 from unitscope.study.density import density_table
 from unitscope.study.formulas import formula_table, with_q
 from unitscope.study.frame import Frame
@@ -36,8 +36,8 @@ def gather_blocks(paths: Sequence[tuple[Slice, Path]], skip: tuple[str, ...] = (
     """All units of a variant, by layer then unit: the blocks' arrays without those whose name starts with `skip`."""
     parts: list[Arrays] = []
     for part, path in sorted(paths, key=lambda each: (each[0].layer, each[0].start)):
-        arrays, _ = read_arrays(path)
-        kept = {name: array for name, array in arrays.items() if not name.startswith(skip)}
+        file = ArrayFile(path)
+        kept = {name: file.read(name) for name in file.names if not name.startswith(skip)}
         n = part.stop - part.start
         kept["layer"] = np.full(n, part.layer, np.int32)
         kept["unit"] = np.arange(part.start, part.stop, dtype=np.int32)
@@ -78,8 +78,8 @@ def write_atlas(
         if study.ladder and variant == "trained":
             write_table(folder / "ladder.parquet", ladder_table(tests, arrays, pairs, N_REPORTED))
         if variant == "trained":
-            clips, shown = clip_table(study, frames, gather_clips(blocks[variant]))
-            write_arrow(folder / "clips.parquet", clips)
+            shown: Shown = {grid: np.zeros(0, np.int32) for grid in frames}
+            write_arrow(folder / "clips.parquet", clip_tables(study, frames, gather_clips(blocks[variant]), shown))
             write_arrow(folder / "items.parquet", item_table(prepared, shown, study.cells, folder / IMAGES))
             varying = np.isin(units["status"], ("live", "dead"))
             write_arrow(folder / "density.parquet", density_table(study, arrays, varying))
@@ -201,10 +201,11 @@ def _write_scores(
     """Unsplit scores of all units and concepts, one file a measure, an array [U, C] a layer."""
     ordered = sorted(blocks, key=lambda each: (each[0].layer, each[0].start))
     names = {grid: list(frame.table.names) for grid, frame in frames.items()}
+    files = [(part.layer, ArrayFile(path)) for part, path in ordered]
     for measure in measures:
         arrays: Arrays = {}
         for index, layer in enumerate(study.layers):
-            parts = [ArrayFile(path).read(f"score.{measure.key}") for part, path in ordered if part.layer == index]
+            parts = [file.read(f"score.{measure.key}") for number, file in files if number == index]
             arrays[layer.address] = np.concatenate(parts)
         meta = {"measure": measure.name, "parameters": measure.parameters, "seed": study.seed, "parent": study.key}
         write_arrays(folder / "scores" / f"{measure.key}.safetensors", arrays, {**meta, "concepts": names})

@@ -35,44 +35,36 @@ _KIND = np.repeat(np.arange(len(KINDS)), SIZES)
 _BAND = KINDS.index("band")
 
 
-def clip_table(study: Study, frames: Mapping[str, Frame], blocks: Iterable[Arrays]) -> tuple[pyarrow.Table, Shown]:
-    """A row a clip, ordered by layer, unit, kind and rank, and which items they show.
+def clip_tables(
+    study: Study, frames: Mapping[str, Frame], blocks: Iterable[Arrays], shown: Shown
+) -> Iterator[pyarrow.Table]:
+    """A table a block with a row a clip, ordered by layer, unit, kind and rank; `shown` is told which items they show.
 
     `blocks` have `layer`, `unit`, `scale`, `concept`, `sign`, `clip.sites` and `clip.keys` of units in order.
     """
-    shown = {grid: np.zeros(0, np.int32) for grid in frames}
-    # Names of all grids' concepts, one after the other, and none.
-    names = [name for grid in sorted(frames) for name in frames[grid].table.names]
-    sizes = [len(frames[grid].table.names) for grid in sorted(frames)]
-    first_name = dict(zip(sorted(frames), np.cumsum([0, *sizes]).tolist()[:-1], strict=True))
-    parts: list[dict[str, NDArray[Any]]] = []
     for arrays in blocks:
-        number = int(arrays["layer"][0])
-        grid = study.layers[number].grid
-        part = _of_block(grid, frames[grid], arrays)
-        missed = part["concept"] >= 0
-        part["concept"] = np.where(missed, part["concept"] + first_name[grid], len(names)).astype(np.int32)
-        part["layer"] = np.full(len(missed), number, np.int32)
-        parts.append(part)
-        shown[grid] = np.union1d(shown[grid], part["item"])
-    whole = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    lengths = whole.pop("length")
-    texts = {
-        "layer": [layer.address for layer in study.layers],
-        "kind": list(KINDS),
-        "concept": [*names, None],
-        "grid": [layer.grid for layer in study.layers],
-    }
-    whole["grid"] = whole["layer"]
-    columns: dict[str, Any] = {}
-    for name in _COLUMNS:
-        if name in texts:
-            columns[name] = pyarrow.array(texts[name], pyarrow.string()).take(pyarrow.array(whole[name]))
-        elif name == "values":
-            columns[name] = list_column(whole[name], lengths)
-        else:
-            columns[name] = pyarrow.array(whole[name], from_pandas=True)
-    return pyarrow.table(columns), shown
+        layer = study.layers[int(arrays["layer"][0])]
+        columns: dict[str, Any] = _of_block(layer.grid, frames[layer.grid], arrays)
+        shown[layer.grid] = np.union1d(shown.get(layer.grid, np.zeros(0, np.int32)), columns["item"])
+        # None is the last of the names, where -1 points.
+        names = pyarrow.array([*frames[layer.grid].table.names, None], pyarrow.string())
+        lengths = columns.pop("length")
+        columns |= {
+            "layer": _same(layer.address, len(lengths)),
+            "kind": pyarrow.array(KINDS, pyarrow.string()).take(pyarrow.array(columns["kind"])),
+            "concept": names.take(pyarrow.array(columns["concept"] % len(names))),
+            "grid": _same(layer.grid, len(lengths)),
+            "values": list_column(columns["values"], lengths),
+        }
+        made = {
+            name: pyarrow.array(each, from_pandas=True) if isinstance(each, np.ndarray) else each
+            for name, each in columns.items()
+        }
+        yield pyarrow.table([made[name] for name in _COLUMNS], names=list(_COLUMNS))
+
+
+def _same(text: str, n: int) -> pyarrow.Array:
+    return pyarrow.array([text], pyarrow.string()).take(pyarrow.array(np.zeros(n, np.int32)))
 
 
 _COLUMNS = (

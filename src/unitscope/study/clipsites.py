@@ -24,7 +24,7 @@ from unitscope.stats.halves import Halves
 from unitscope.stats.view import Columns, View
 from unitscope.study.prepare import Sites
 
-N_EXTREME, N_OTHER_END, N_IN_BAND, N_RANDOM, N_MISSED = 12, 6, 3, 5, 5
+N_EXTREME, N_OTHER_END, N_IN_BAND, N_RANDOM, N_MISSED = 12, 6, 2, 5, 5
 BANDS = ((0.99, 1.0), (0.9, 0.99), (0.5, 0.9), (0.0, 0.5))
 """Shares of the sites, counted from the end at which the unit is off; mirrored for a unit that falls on its concept."""
 KINDS = ("top", "low", "band", "random", "missed")

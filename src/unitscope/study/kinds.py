@@ -46,19 +46,26 @@ def kinds(
         by_form = (form_q < LEVEL) & (form > 0.5)
         by_place = (place_q < LEVEL) & (place > 0.5)
         beyond = ~(place <= bar)
-    is_place = np.array([str(name).startswith(PLACES) for name in concept_names], np.bool_)
+    is_place = _begin(concept_names, PLACES)
     found = np.full(len(concept_names), "lexical", object)
     found[by_form & ~by_place] = "positional"
     found[by_form & by_place & beyond] = "contextual"
     found[is_place] = "positional"
     if grid is not None:
-        looks = np.array([str(name).startswith(LOOKS) for name in concept_names], np.bool_)
+        looks = _begin(concept_names, LOOKS)
         whole = np.isin(grid, ("item", "image item"))
         with np.errstate(invalid="ignore"):
             found[whole] = np.where(by_place & (place > bar), "contextual", "lexical")[whole]
         found[looks & (grid == "image")] = "appearance"
         found[(found == "lexical") & np.isin(grid, ("image", "image item"))] = "appearance"
     return found
+
+
+def _begin(names: NDArray[Any], beginnings: tuple[str, ...]) -> NDArray[np.bool_]:
+    """Which names begin with any of these, each distinct name looked at once."""
+    each = names.tolist()
+    known = {name: str(name).startswith(beginnings) for name in set(each)}
+    return np.array([known[name] for name in each], np.bool_)
 
 
 def bars(layer: NDArray[np.int32], effect: NDArray[np.float64], n_layers: int) -> NDArray[np.float64]:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,6 +65,8 @@ class Run:
     model_bytes: int = 0
     bases: Mapping[str, BasisSpec] = field(default_factory=dict)
     progress: Progress = silent
+    origin: Mapping[str, Any] = field(default_factory=dict)
+    """Where model and corpus are and how they are read, for what is computed from them later; no part of the result."""
     announce: Callable[[Plan], None] = field(default=lambda plan: None)
     """Called with the plan when the corpus has been read and the long part begins."""
 
@@ -150,7 +153,12 @@ class Run:
         self._assemble(executor, prepared, counts)
         write_json(
             self.work / "atlas" / RUN,
-            {"seconds": round(time.time() - started, 3), "finished": int(time.time()), "plan": plan.to_json()},
+            {
+                "seconds": round(time.time() - started, 3),
+                "finished": int(time.time()),
+                "plan": plan.to_json(),
+                "origin": dict(self.origin),
+            },
         )
         try:
             (self.work / "atlas").rename(self.out)

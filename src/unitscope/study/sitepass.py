@@ -92,23 +92,24 @@ def run_shard(
         **({"only": only} if only else {}),
     )
     arrays: dict[str, NDArray[Any]] = {f"valid.{grid}": valid for grid, valid in captured.valid.items()}
-    rotated: dict[int, torch.Tensor] = {}
+    turned_by: dict[int, torch.Tensor] = {}
     for s, layer in zip(part, layers, strict=True):
         values = captured.values[layer.address]
         if variant == "rotation":
-            if s.layer not in rotated:
-                rotated = {s.layer: _rotate(values, layer, study.seed)}
-            values = rotated[s.layer]
-        halves, scale = _rounded(values if layer.address in only else values[:, s.start : s.stop])
+            if s.layer not in turned_by:
+                turned_by = {s.layer: rotated(values, layer, study.seed)}
+            values = turned_by[s.layer]
+        halves, scale = rounded(values if layer.address in only else values[:, s.start : s.stop])
         arrays[spool_name(s)], arrays[f"{spool_name(s)}.scale"] = halves, scale
         if s.start == 0 and s.layer in sampled:
-            halves, scale = _rounded(captured.values[f"{layer.address}|{other_resampling(study)}"])
+            halves, scale = rounded(captured.values[f"{layer.address}|{other_resampling(study)}"])
             arrays[f"{s.layer}.other"], arrays[f"{s.layer}.other.scale"] = halves, scale
     write_arrays(path, arrays, {"counts": dict(captured.counts)})
     return dict(captured.counts)
 
 
-def _rotate(values: torch.Tensor, layer: Layer, seed: int) -> torch.Tensor:
+def rotated(values: torch.Tensor, layer: Layer, seed: int) -> torch.Tensor:
+    """Values [S, U] in the layer's random rotation."""
     import torch
 
     found = torch.empty_like(values)
@@ -118,7 +119,7 @@ def _rotate(values: torch.Tensor, layer: Layer, seed: int) -> torch.Tensor:
     return found
 
 
-def _rounded(values: torch.Tensor) -> tuple[NDArray[np.float16], NDArray[np.float32]]:
+def rounded(values: torch.Tensor) -> tuple[NDArray[np.float16], NDArray[np.float32]]:
     """Unit-major float16 values [U, S] and the power of two that each unit's were divided by."""
     import torch
 

@@ -136,15 +136,16 @@ def with_verdicts(units: Table, matches: Table) -> Table:
     concept, kind, context = (np.full(n_units, None, object) for _ in range(3))
     strongest = np.zeros(n_units)
     score, n_matches = np.full(n_units, np.nan), np.zeros(n_units, np.int32)
-    for i in np.flatnonzero(matches["measure"] == "auroc").tolist():
-        unit = where[matches["layer"][i], int(matches["unit"][i])]
+    columns = ("layer", "unit", "slot", "concept", "score", "kind", "within_form_position")
+    auroc = matches["measure"] == "auroc"
+    rows = zip(*(matches[name][auroc].tolist() for name in columns), strict=True)
+    for layer, number, slot, each, value, which, effect in rows:
+        unit = where[layer, number]
         n_matches[unit] += 1
-        if matches["slot"][i] == 1:
-            concept[unit], score[unit] = matches["concept"][i], matches["score"][i]
-            kind[unit] = matches["kind"][i]
-        effect = matches["within_form_position"][i]
-        if matches["kind"][i] == "contextual" and effect > strongest[unit]:
-            context[unit], strongest[unit] = matches["concept"][i], effect
+        if slot == 1:
+            concept[unit], score[unit], kind[unit] = each, value, which
+        if which == "contextual" and effect > strongest[unit]:
+            context[unit], strongest[unit] = each, effect
     return {**units, **dict(zip(VERDICTS, (concept, score, kind, context, n_matches), strict=True))}
 
 
@@ -157,11 +158,14 @@ def summarise(
 ) -> dict[str, Any]:
     """Counts by layer for the manifest: status, tested, reported, kinds, median passport, and over all layers."""
     found: dict[str, Any] = {}
-    for layer in layers:
-        here, first = units["layer"] == layer, (tests["layer"] == layer) & (tests["slot"] == 1)
+    index = {layer: i for i, layer in enumerate(layers)}
+    of_unit, of_test = (np.array([index.get(at, -1) for at in table["layer"].tolist()]) for table in (units, tests))
+    for i, layer in enumerate(layers):
+        here, tested = of_unit == i, of_test == i
+        first = tested & (tests["slot"] == 1)
         kind = units["kind"][here]
-        effect = tests["within_form_position"][tests["layer"] == layer]
-        effect = np.fmax.reduceat(effect, np.flatnonzero(first[tests["layer"] == layer])) if first.any() else effect
+        effect = tests["within_form_position"][tested]
+        effect = np.fmax.reduceat(effect, np.flatnonzero(first[tested])) if first.any() else effect
         effect = effect[~np.isnan(effect)]
         passport = np.stack([units[f"share_{part}"][here] for part in PARTS], axis=1)
         passport = passport[~np.isnan(passport).any(axis=1)]

@@ -83,7 +83,7 @@ def scatter(kinds: Sequence[str], words: Words) -> Spec:
     )
     rule = alt.Chart(alt.Data(values=[{"x": 0.5}])).mark_rule(strokeDash=[4, 3], color="var(--soft)").encode(x="x:Q")
     chart = alt.layer(rule, points).properties(width="container", height=340)
-    return _dict(chart)
+    return finished(chart)
 
 
 def passport(rows: Sequence[Row]) -> Spec:
@@ -117,7 +117,7 @@ def passport(rows: Sequence[Row]) -> Spec:
         )
         .properties(width=320, height=alt.Step(16))
     )
-    return _dict(chart)
+    return finished(chart)
 
 
 @cache
@@ -155,7 +155,7 @@ def _profile() -> Spec:
             ),
         )
     )
-    return _dict(alt.layer(chart, ticks).properties(width="container"))
+    return finished(alt.layer(chart, ticks).properties(width="container"))
 
 
 def profile(rows: Sequence[Row], kinds: Sequence[str]) -> Spec:
@@ -190,7 +190,8 @@ def script_copy(spec: Spec) -> Any:
     return copy.deepcopy(spec)
 
 
-def _dict(chart: Any) -> Spec:
+def finished(chart: Any) -> Spec:
+    """A chart as a specification with the type, lines and colours of all charts."""
     spec: Spec = chart.to_dict()
     spec.pop("$schema", None)
     spec["config"] = _config()

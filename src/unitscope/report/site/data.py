@@ -14,6 +14,7 @@ import numpy as np
 
 from unitscope.atlas import Atlas, Row
 from unitscope.report import findings
+from unitscope.report.site.beside import Beside
 from unitscope.report.site.wording import Words, words_of
 
 if TYPE_CHECKING:
@@ -203,6 +204,11 @@ class SiteData:
     def formulas(self) -> ByUnit:
         """Formulas over concepts, by unit."""
         return self._by_unit("formulas")
+
+    @cached_property
+    def beside(self) -> Beside:
+        """Results that stand beside the atlas: rankings, probes, comparisons."""
+        return Beside(self.atlas)
 
     def _by_unit(self, name: str) -> ByUnit:
         return ByUnit(self.optional(name), self.atlas.layers)

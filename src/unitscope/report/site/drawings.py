@@ -154,3 +154,37 @@ def between(score: float | None, chance: float | None, ceiling: float | None) ->
         f'<rect class="got" x="0" y="2" width="{x[1]}" height="6"/>'
         f'<rect class="tick" x="{x[0]}" y="0" width="1" height="10"/></svg>'
     )
+
+
+def gauge(
+    value: float | None, low: float | None = None, high: float | None = None, *, mark: float | None = None
+) -> Markup:
+    """A score from 0 to 1 as a bar with its interval; `mark` is a score to compare it with."""
+    if value is None or math.isnan(value):
+        return Markup("")
+    x = _percent(value)
+    parts = [
+        f'<rect class="room" x="0" y="3" width="100" height="6"/><rect class="got" x="0" y="3" width="{x}" height="6"/>'
+    ]
+    told = [effect(value)]
+    if low is not None and high is not None:
+        left, right = _percent(low), _percent(high)
+        parts.append(f'<rect class="reach" x="{left}" y="1" width="{max(right - left, 0.4):.1f}" height="10"/>')
+        told.append(f"interval {effect(low)} to {effect(high)}")
+    if mark is not None:
+        parts.append(f'<rect class="tick" x="{_percent(mark)}" y="0" width="0.8" height="12"/>')
+        told.append(f"all units of the network {effect(mark)}")
+    return Markup(
+        f'<svg class="gauge" viewBox="0 0 100 12" preserveAspectRatio="none" role="img" '
+        f'aria-label="{escape("; ".join(told))}">{"".join(parts)}</svg>'
+    )
+
+
+def _percent(value: float) -> float:
+    return round(100 * min(max(value, 0.0), 1.0), 1)
+
+
+def portion(part: float, whole: float) -> Markup:
+    """A part of a whole as a bar; its number stands beside it."""
+    width = 100 * part / whole if whole else 0.0
+    return Markup(f'<span class="portion" aria-hidden="true"><i style="width:{width:.1f}%"></i></span>')

@@ -120,8 +120,20 @@ def _write(data: SiteData, folder: Path, progress: Progress) -> None:
     for done, key in enumerate(data.reported):
         progress("writing pages of units", done, len(data.reported))
         _text(folder / "units" / slug(key[0]) / f"{key[1]}.html", pages.unit_page(data, key))
+    _write_beside(data, folder, progress)
     _copy_images(data, folder)
     write_json(folder / SEAL, {"unitscope": __version__, "key": data.manifest["key"]})
+
+
+def _write_beside(data: SiteData, folder: Path, progress: Progress) -> None:
+    """Pages of rankings, probes and comparisons, of the kinds that the atlas has."""
+    for kind, _, _ in data.beside.pages:
+        _text(folder / f"{kind}.html", pages.listing_page(data, kind))
+        (folder / kind).mkdir()
+        names = [annex.name for annex in data.beside.of(kind)]
+        for done, name in enumerate(names):
+            progress(f"writing pages of {kind}", done, len(names))
+            _text(folder / kind / f"{slug(name)}.html", pages.BESIDE[kind](data, name))
 
 
 def _write_assets(data: SiteData, folder: Path) -> None:

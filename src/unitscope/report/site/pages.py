@@ -6,21 +6,25 @@ the `*_view` functions, which can be given as JSON just as well.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from unitscope import __version__
+from unitscope.report import comparison as compared
 from unitscope.report import plain
-from unitscope.report.site import charts, clips, drawings, inert
+from unitscope.report.site import charts, clips, curves, drawings, inert
+from unitscope.report.site.comparison_view import comparison_view, comparisons_view
 from unitscope.report.site.concept_view import Agreement, concept_view
 from unitscope.report.site.data import SiteData, UnitKey
 from unitscope.report.site.overview_view import concept_bars, kinds, overview_view, passport_rows
+from unitscope.report.site.probe_view import probe_view, probes_view, who
+from unitscope.report.site.ranking_view import ranking_view, rankings_view
 from unitscope.report.site.unit_view import unit_view
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from jinja2 import Environment
 
 
@@ -31,7 +35,7 @@ class Links:
     root: str = ""
 
     def page(self, name: str) -> str:
-        """One of the pages at the root: `index`, `units`, `concepts`."""
+        """One of the pages at the root: `index`, `units`, `concepts`; where there are any `rankings`, `probes` ..."""
         return f"{self.root}{name}.html"
 
     def unit(self, layer: str, unit: int) -> str:
@@ -41,6 +45,10 @@ class Links:
     def concept(self, name: str) -> str:
         """A concept's page."""
         return f"{self.root}concepts/{inert.slug(name)}.html"
+
+    def beside(self, kind: str, name: str) -> str:
+        """The page of a result beside the atlas: a ranking, a probe, a comparison."""
+        return f"{self.root}{kind}/{inert.slug(name)}.html"
 
     def asset(self, name: str) -> str:
         """A file of styles, scripts or data."""
@@ -69,6 +77,7 @@ def environment() -> Environment:
     for module in (plain, drawings, clips):
         env.globals.update({name: value for name, value in vars(module).items() if callable(value) and name[0] != "_"})
     env.globals.update(version=__version__, slug=inert.slug, embedded=charts.embedded, clip_list=clips.listed)
+    env.globals.update(who=who, change=compared.change, alike=compared.alike)
     env.filters["inert"] = inert.inert
     env.filters["clean"] = plain.clean
     env.globals["parts"] = env.get_template("parts.html").module
@@ -119,3 +128,42 @@ def concept_page(
     view = concept_view(data, name, agreement)
     spec = charts.profile(view["profile"], kinds(data))
     return _page(data, "concept.html", links or Links("../"), view=view, spec=spec, kinds=kinds(data))
+
+
+def listing_page(data: SiteData, kind: str, links: Links | None = None) -> str:
+    """All rankings, probes or comparisons (`kind`) of an atlas."""
+    views: dict[str, Callable[[SiteData], Any]] = {
+        "rankings": rankings_view,
+        "probes": probes_view,
+        "comparisons": comparisons_view,
+    }
+    return _page(data, f"{kind}.html", links or Links(), view=views[kind](data))
+
+
+def ranking_page(data: SiteData, name: str, links: Links | None = None) -> str:
+    """The rankings of one name. Raises StoreError when the atlas has none of this name."""
+    return _page(data, "ranking.html", links or Links("../"), view=ranking_view(data, name))
+
+
+def probe_page(data: SiteData, name: str, links: Links | None = None) -> str:
+    """One probe. Raises StoreError when the atlas has none of this name."""
+    view = probe_view(data, name)
+    full = view["own"]["value"] if view["own"] else None
+    targets = dict.fromkeys(each["target"] for each in view["curves"])
+    specs = [
+        (target, curves.curve([each for each in view["curves"] if each["target"] == target], full, view["metric"]))
+        for target in targets
+    ]
+    drawn = {target: charts.drawn(spec) for target, spec in specs}
+    return _page(data, "probe.html", links or Links("../"), view=view, specs=specs, drawn=drawn)
+
+
+def comparison_page(data: SiteData, name: str, links: Links | None = None) -> str:
+    """One comparison. Raises StoreError when the atlas has none of this name."""
+    return _page(data, "comparison.html", links or Links("../"), view=comparison_view(data, name))
+
+
+BESIDE: Mapping[str, Callable[[SiteData, str], str]] = MappingProxyType(
+    {"rankings": ranking_page, "probes": probe_page, "comparisons": comparison_page}
+)
+"""The page function of each kind of result beside an atlas."""

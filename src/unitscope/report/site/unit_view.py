@@ -11,6 +11,8 @@ from unitscope.report.site import clips
 from unitscope.report.site.data import SiteData, UnitKey
 from unitscope.report.site.wording import Words
 
+N_RANKED = 12
+"""Most rankings that a unit's page names."""
 RUNGS = ("documents", "word types", "ambiguous words", "minimal pairs")
 
 
@@ -27,6 +29,7 @@ def unit_view(data: SiteData, key: UnitKey) -> dict[str, Any]:
     falls = bool(first and first["sign"] < 0)
     histogram = data.density.of(*key)
     before, after = data.neighbours(key)
+    ranked = data.beside.near_top(*key)
     return {
         "layer": key[0],
         "unit": key[1],
@@ -51,6 +54,9 @@ def unit_view(data: SiteData, key: UnitKey) -> dict[str, Any]:
         "ladder": _ladder(data.ladder.of(*key)),
         "formulas": data.formulas.of(*key),
         "baselines": _baselines(data, info),
+        "ranked": ranked[:N_RANKED],
+        "n_ranked": len(ranked),
+        "compared": data.beside.compared(*key),
         "previous": before,
         "next": after,
         "place": data.reported_place.get(key),

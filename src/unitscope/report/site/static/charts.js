@@ -20,6 +20,10 @@
     const style = getComputedStyle(document.body);
     spec.config.font = style.fontFamily;
     if (box.clientWidth < 480) spec.config.legend.columns = 2;
+    if (spec.facet) {
+      if (box.clientWidth < 720) spec.columns = 1;
+      spec.spec.width = Math.max(200, Math.min(spec.spec.width, box.clientWidth / spec.columns - 70));
+    }
     for (const part of ["axis", "legend", "header"]) for (const name of ["labelFont", "titleFont"]) spec.config[part][name] = style.fontFamily;
     const inside = box.querySelector(".drawn") || box.appendChild(document.createElement("div"));
     inside.className = "drawn";

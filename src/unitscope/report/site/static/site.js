@@ -99,6 +99,8 @@
     ["← →", "values of a clip's words, when it has the focus"], ["g o", "overview"], ["g u", "units"], ["g c", "concepts"],
     ["t", "light or dark"], ["?", "this list"], ["Esc", "close"],
   ];
+  const further = [...document.querySelectorAll(".top nav a[data-key]")];
+  KEYS.splice(KEYS.findIndex(([key]) => key === "t"), 0, ...further.map((link) => [`g ${link.dataset.key}`, link.textContent.toLowerCase()]));
   const help = make("dialog", { id: "help", "aria-labelledby": "help-title" },
     make("h2", { id: "help-title" }, "Keys"),
     make("dl", {}, ...KEYS.map(([key, what]) => make("div", {}, make("dt", {}, ...key.split("  ").map((each) => make("kbd", {}, each))), make("dd", {}, what)))),
@@ -118,6 +120,8 @@
     before = key === "g" ? "g" : "";
     const places = { "g o": "index", "g u": "units", "g c": "concepts" };
     if (places[both]) return go(`${root}${places[both]}.html`);
+    const way = further.find((link) => both === `g ${link.dataset.key}`);
+    if (way) return go(way.href);
     if (key === "?") { helped(); event.preventDefault(); }
     else if (help.open) return;
     else if (key === "/") { input.focus(); input.select(); event.preventDefault(); }
@@ -180,7 +184,7 @@
   document.querySelectorAll(".tabs").forEach((box) => {
     const panels = [...box.querySelectorAll(":scope > .tab")];
     if (panels.length < 2) return;
-    const list = make("div", { role: "tablist", "aria-label": "Clips" });
+    const list = make("div", { role: "tablist", "aria-label": box.dataset.label || "Clips" });
     const buttons = panels.map((panel) => {
       const title = panel.querySelector("h2");
       const made = make("button", { type: "button", role: "tab", id: `tab-${panel.id}`, "aria-controls": panel.id }, title.textContent);

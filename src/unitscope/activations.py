@@ -1,0 +1,479 @@
+"""Values of units at sites, kept on disk and read piece by piece: what probes, rankings and comparisons are made from.
+
+A folder `ATLAS/activations/VARIANT-KEY/` holds a file for each layer and shard of items, with the shard's rounded
+values unit by unit as in the spool of `map` (float16, scaled by a power of two where a unit's values need it) and the
+sites that the model had a position for. Files are written whole; a stopped extraction goes on where it was, and further
+layers are added without running the others again. A shard is what is held in memory at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unitscope.concepts.table import ConceptTable
+from unitscope.errors import PlanError, StoreError, UnknownLayerError, closest
+from unitscope.models.base import Layer
+from unitscope.stats.halves import Halves, split
+from unitscope.store import ArrayFile, fingerprint, read_json, write_arrays
+from unitscope.study.prepare import Prepared, Sites, prepare
+
+if TYPE_CHECKING:
+    from unitscope.atlas import Atlas
+    from unitscope.corpora.base import Corpus
+    from unitscope.models.base import Model
+    from unitscope.study.plan import Study
+
+Tick = Callable[[str, int, int], None]
+FOLDER = "activations"
+VARIANTS = ("trained", "untrained", "rotation")
+
+
+class Shard(Protocol):
+    """Some sites, one after the other."""
+
+    @property
+    def n_sites(self) -> int:
+        """Number of sites."""
+
+    def values(self, layer: int) -> NDArray[np.float32]:
+        """Values [n_sites, U] of a layer, by its index."""
+
+
+@dataclass(frozen=True)
+class ArrayShard:
+    """Sites whose values are in memory: one array [n, U] a layer."""
+
+    arrays: tuple[NDArray[np.float32], ...]
+
+    @property
+    def n_sites(self) -> int:
+        """Number of sites."""
+        return len(self.arrays[0])
+
+    def values(self, layer: int) -> NDArray[np.float32]:
+        """Values [n_sites, U] of a layer."""
+        return self.arrays[layer]
+
+
+@dataclass(frozen=True)
+class FileShard:
+    """Sites whose values are in files, one a layer. `keep` [sites of the shard] says which are valid in all layers."""
+
+    paths: tuple[Path, ...]
+    keep: NDArray[np.bool_]
+
+    @property
+    def n_sites(self) -> int:
+        """Number of valid sites."""
+        return int(self.keep.sum())
+
+    def values(self, layer: int) -> NDArray[np.float32]:
+        """Values [n_sites, U] of a layer. Raises StoreError when the file is corrupted."""
+        import torch
+
+        file = ArrayFile(self.paths[layer])
+        halves = torch.from_numpy(file.read("values")).t().contiguous().to(torch.float32)
+        if not self.keep.all():
+            halves = halves[torch.from_numpy(self.keep)]
+        scale = file.read("scale")
+        if (scale != 1).any():
+            halves *= torch.from_numpy(scale)
+        found: NDArray[np.float32] = halves.numpy()
+        return found
+
+
+@dataclass(frozen=True)
+class Activations:
+    """Values of U units, all units of `layers` in order, at the S valid sites of one grid.
+
+    `sites` are arrays [S]; `item_ids` the id of each item, which `sites.item` indexes; `groups` the names of groups and
+    `group` [S] the index of each site's. `concepts` are masks over the S sites. `seed` is that of the study, which
+    halves follow.
+    """
+
+    layers: tuple[Layer, ...]
+    grid: str
+    sites: Sites
+    item_ids: tuple[str, ...]
+    groups: tuple[str, ...]
+    group: NDArray[np.int32]
+    concepts: ConceptTable
+    shards: tuple[Shard, ...] = field(repr=False)
+    seed: int = 0
+    parent: str = ""
+    prepared: Prepared | None = None
+
+    @property
+    def n_sites(self) -> int:
+        """Number of sites, S."""
+        return len(self.group)
+
+    @cached_property
+    def starts(self) -> NDArray[np.int64]:
+        """First column of each layer, and the number of units after the last, [layers + 1]."""
+        return np.cumsum([0, *(layer.width for layer in self.layers)]).astype(np.int64)
+
+    @property
+    def n_units(self) -> int:
+        """Number of units, U."""
+        return int(self.starts[-1])
+
+    @cached_property
+    def addresses(self) -> list[str]:
+        """Address `layer:unit` of each column, [U]."""
+        return [f"{layer.address}:{unit}" for layer in self.layers for unit in range(layer.width)]
+
+    @cached_property
+    def halves(self) -> Halves:
+        """Blocks and halves of the sites, as the study has them: what is chosen on A is judged on B."""
+        group_of_item = np.zeros(len(self.item_ids), np.int64)
+        group_of_item[self.sites.item] = self.group
+        return split(self.sites.item, [self.groups[g] for g in group_of_item], self.seed)
+
+    def columns(self, patterns: Sequence[str]) -> NDArray[np.int64]:
+        """Columns of the units of layers that match addresses or globs; all where there are none.
+
+        Raises UnknownLayerError for a pattern that matches no layer here.
+        """
+        known = [layer.address for layer in self.layers]
+        chosen = np.zeros(len(known), np.bool_)
+        for pattern in patterns:
+            fits = np.array([at == pattern or fnmatchcase(at, pattern) for at in known])
+            if not fits.any():
+                raise UnknownLayerError(
+                    f"No layer '{pattern}' among these activations.",
+                    fix=closest(pattern, known) or f"There are: {', '.join(known)}.",
+                )
+            chosen |= fits
+        if not patterns:
+            chosen[:] = True
+        return np.flatnonzero(np.repeat(chosen, np.diff(self.starts)))
+
+    def layer_of(self, columns: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Index of the layer that each column belongs to."""
+        return np.searchsorted(self.starts, columns, side="right").astype(np.int64) - 1
+
+    def blocks(self, columns: NDArray[np.int64] | None = None) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+        """Rows and their values [n, units], a shard at a time, in the sites' order; `columns` ascend."""
+        start = 0
+        for shard in self.shards:
+            n = shard.n_sites
+            if n:
+                yield slice(start, start + n), self._read(shard, columns)
+            start += n
+
+    def values(
+        self, columns: NDArray[np.int64] | None = None, sites: NDArray[np.bool_] | None = None
+    ) -> NDArray[np.float32]:
+        """Values [S', units] of chosen columns at chosen sites, all in memory."""
+        n = self.n_sites if sites is None else int(sites.sum())
+        found = np.empty((n, self.n_units if columns is None else len(columns)), np.float32)
+        at = 0
+        for rows, block in self.blocks(columns):
+            kept = block if sites is None else block[sites[rows]]
+            found[at : at + len(kept)] = kept
+            at += len(kept)
+        return found
+
+    def words(self) -> list[str]:
+        """Surface form at each site of a text grid, [S]. Raises StoreError where there are no items to read."""
+        if self.prepared is None:
+            raise StoreError("These activations were made from arrays and hold no words.")
+        texts = [item.grids[self.grid].words for n in range(self.prepared.n_shards) for item in self.prepared.items(n)]
+        return [texts[i][p] for i, p in zip(self.sites.item.tolist(), self.sites.position.tolist())]
+
+    def _read(self, shard: Shard, columns: NDArray[np.int64] | None) -> NDArray[np.float32]:
+        parts = []
+        for index in range(len(self.layers)):
+            start, stop = self.starts[index], self.starts[index + 1]
+            if columns is None:
+                parts.append(shard.values(index))
+                continue
+            first, last = np.searchsorted(columns, [start, stop])
+            if last - first == stop - start:
+                parts.append(shard.values(index))
+            elif last > first:
+                parts.append(shard.values(index)[:, columns[first:last] - start])
+        return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
+
+    @classmethod
+    def of_arrays(
+        cls,
+        values: Mapping[str, NDArray[np.float32]],
+        concepts: ConceptTable,
+        *,
+        sites: Sites | None = None,
+        groups: Sequence[str] | None = None,
+        grid: str = "source",
+        seed: int = 0,
+    ) -> Activations:
+        """Activations in memory: values [S, U] by layer. Without `sites` each site is an item of its own.
+
+        `groups` [S] are names; by default every item is its own.
+        """
+        n_sites = concepts.n_sites
+        if sites is None:
+            each = np.arange(n_sites, dtype=np.int32)
+            zero = np.zeros(n_sites, np.int32)
+            sites = Sites(each, zero, zero + 1, zero)
+        for address, array in values.items():
+            if array.ndim != 2 or len(array) != n_sites:
+                raise PlanError(f"Got values of shape {array.shape} for '{address}'.", expected=f"[{n_sites}, units]")
+        ids = tuple(str(i) for i in range(int(sites.item.max(initial=-1)) + 1))
+        named = [ids[i] for i in sites.item] if groups is None else list(groups)
+        index = {name: i for i, name in enumerate(dict.fromkeys(named))}
+        layers = tuple(Layer(at, array.shape[1], grid, order=i) for i, (at, array) in enumerate(values.items()))
+        return cls(
+            layers=layers,
+            grid=grid,
+            sites=sites,
+            item_ids=ids,
+            groups=tuple(index),
+            group=np.array([index[name] for name in named], np.int32),
+            concepts=concepts,
+            shards=(ArrayShard(tuple(np.asarray(array, np.float32) for array in values.values())),),
+            seed=seed,
+        )
+
+
+def activations_of(
+    atlas: Atlas,
+    *,
+    layers: Sequence[str] = (),
+    concepts: Sequence[str] = (),
+    variant: str = "trained",
+    model: str | Model | None = None,
+    corpus: str | Corpus | None = None,
+    other: str | Corpus | None = None,
+    tick: Tick = lambda what, done, total: None,
+) -> Activations:
+    """Activations of an atlas' layers on one grid, taken from its folder, or from its model where they are not there.
+
+    `layers` are addresses or globs among the atlas' layers (all must be on one grid), `concepts` specs as for `map`
+    (by default those the atlas was made with). `variant` is `trained`, `untrained` (the copy with fresh weights that
+    the baseline uses) or `rotation`. `model` and `corpus` are needed where the atlas does not know where they are;
+    `other` is another corpus for the same model, as for judging on data of another source.
+
+    Raises UnknownLayerError, PlanError where layers are on several grids, and StoreError where the model or the corpus
+    is not the atlas' own.
+    """
+    from unitscope.api import Settings, make_run
+
+    if variant not in VARIANTS:
+        raise PlanError(f"Unknown variant '{variant}'.", expected=", ".join(VARIANTS), fix=closest(variant, VARIANTS))
+    origin = origin_of(atlas)
+    study = _study(atlas)
+    chosen = _chosen_layers(study, layers)
+    reading = dict(origin.get("reading", {})) if other is None else {}
+    specs = tuple(concepts) or tuple(origin.get("concepts", ()))
+    study.layers[0].address.partition("~")[0]
+    run = make_run(
+        _given("model", model, origin),
+        other if other is not None else _given("corpus", corpus, origin),
+        atlas.path,
+        Settings(
+            layers=[layer.address for layer in chosen if not layer.basis]
+            or [study.layers[0].address.partition("~")[0]],
+            concepts=specs,
+            lens=False,
+            threads=study.threads,
+            device=study.device,
+            **(reading if isinstance(other or corpus, str | None) else {}),
+        ),
+    )
+    _refuse_others(run.study, study, other is None)
+    study = replace(study, corpus_hash=run.study.corpus_hash)
+    named = ("weight_hash", "corpus_hash", "seed", "resample", "long_items", "batch_size", "pool")
+    key = fingerprint({"variant": variant, **{name: getattr(study, name) for name in named}})[:12]
+    folder = atlas.path / FOLDER / f"{variant}-{key}"
+    grid = chosen[0].grid
+    prepared = prepare(
+        run.corpus,
+        run.sources,
+        [grid],
+        folder / f"sites-{fingerprint([grid, run.study.concepts, [each.cells for each in chosen]])[:12]}",
+        run.model.normalise,
+        lambda n: tick("reading the corpus", n, 0),
+        cells=replace(study, layers=tuple(chosen)).cells,
+        items_per_shard=study.items_per_shard,
+    )
+    extract(atlas, replace(study, layers=tuple(chosen)), variant, run.model, prepared, folder, tick)
+    return load(folder, chosen, prepared, study.seed, str(atlas.manifest["key"]))
+
+
+def extract(
+    atlas: Atlas, study: Study, variant: str, model: Model, prepared: Prepared, folder: Path, tick: Tick
+) -> None:
+    """Write what is missing of the layers' values, shard by shard."""
+    missing = [
+        (shard, [layer for layer in study.layers if not _path(folder, layer, shard).exists()])
+        for shard in range(prepared.n_shards)
+    ]
+    todo = [(shard, layers) for shard, layers in missing if layers]
+    if not todo:
+        return
+    model = _variant(atlas, study, variant, model)
+    for done, (shard, layers) in enumerate(todo):
+        tick(f"running the model ({variant})", done, len(todo))
+        _extract_shard(study, variant, model, layers, prepared, shard, folder)
+    tick(f"running the model ({variant})", len(todo), len(todo))
+
+
+def _extract_shard(
+    study: Study, variant: str, model: Model, layers: Sequence[Layer], prepared: Prepared, shard: int, folder: Path
+) -> None:
+    from unitscope.study.pooling import run_pooled
+    from unitscope.study.sitepass import rotated, rounded
+
+    captured = run_pooled(
+        model,
+        prepared.items(shard),
+        layers,
+        study.pool,
+        resample=study.resample,
+        batch_size=study.batch_size,
+        long_items=study.long_items,
+        also=None,
+    )
+    for layer in layers:
+        values = captured.values[layer.address]
+        if variant == "rotation":
+            values = rotated(values, layer, study.seed)
+        halves, scale = rounded(values)
+        arrays: dict[str, NDArray[Any]] = {"values": halves, "scale": scale, "valid": captured.valid[layer.grid]}
+        write_arrays(_path(folder, layer, shard), arrays)
+
+
+def load(folder: Path, layers: Sequence[Layer], prepared: Prepared, seed: int, parent: str) -> Activations:
+    """Activations that lie in a folder. Raises StoreError where no site is valid in all layers."""
+    grid = layers[0].grid
+    shards = []
+    for n in range(prepared.n_shards):
+        paths = tuple(_path(folder, layer, n) for layer in layers)
+        shards.append(FileShard(paths, np.logical_and.reduce([ArrayFile(path).read("valid") for path in paths])))
+    valid = np.concatenate([shard.keep for shard in shards])
+    if not valid.any():
+        raise StoreError("The model has a position for none of the corpus' sites in all of these layers.")
+    sites = prepared.sites(grid)
+    kept = Sites(*(getattr(sites, name)[valid] for name in ("item", "position", "length", "form")))
+    table = prepared.concepts(grid)
+    group_of_item = prepared.groups()
+    index = {name: i for i, name in enumerate(dict.fromkeys(group_of_item))}
+    ids = tuple(item.id for n in range(prepared.n_shards) for item in prepared.items(n))
+    return Activations(
+        layers=tuple(layers),
+        grid=grid,
+        sites=kept,
+        item_ids=ids,
+        groups=tuple(index),
+        group=np.array([index[name] for name in group_of_item], np.int32)[kept.item],
+        concepts=table if valid.all() else table.select_sites(valid),
+        shards=tuple(shards),
+        seed=seed,
+        parent=parent,
+        prepared=prepared,
+    )
+
+
+def origin_of(atlas: Atlas) -> Mapping[str, Any]:
+    """Where an atlas' model and corpus were when it was made, as its `run.json` has it; empty where it has not."""
+    from unitscope.atlas import RUN
+
+    path = atlas.path / RUN
+    found = read_json(path) if path.exists() else {}
+    origin = found.get("origin") if isinstance(found, dict) else None
+    return origin if isinstance(origin, dict) else {}
+
+
+def layers_of(atlas: Atlas, patterns: Sequence[str] = ()) -> tuple[Layer, ...]:
+    """Layers of an atlas that match addresses or globs, all on one grid; every layer where there are no patterns.
+
+    Raises UnknownLayerError for a pattern that matches none, and PlanError where they are on several grids.
+    """
+    return tuple(_chosen_layers(_study(atlas), patterns))
+
+
+def extraction_bytes(layers: Sequence[Layer], n_sites: int) -> int:
+    """Bytes on disk of layers' values at so many sites."""
+    return sum(layer.width for layer in layers) * n_sites * 2
+
+
+def _given(what: str, value: Any, origin: Mapping[str, Any]) -> Any:
+    if value is not None:
+        return value
+    if origin.get(what):
+        return origin[what]
+    raise StoreError(
+        f"This atlas does not say where its {what} is.",
+        expected=f"the {what} it was made from",
+        fix=f"Give it with --{what}.",
+    )
+
+
+def _study(atlas: Atlas) -> Study:
+    from unitscope.study.plan import Study
+
+    return Study.from_json(dict(atlas.manifest["study"]))
+
+
+def _chosen_layers(study: Study, patterns: Sequence[str]) -> list[Layer]:
+    known = [layer.address for layer in study.layers]
+    for pattern in patterns:
+        if not any(at == pattern or fnmatchcase(at, pattern) for at in known):
+            fix = closest(pattern, known) or f"Its layers: {', '.join(known)}."
+            raise UnknownLayerError(f"Layer '{pattern}' is not in this atlas.", fix=fix)
+    fits = [
+        layer
+        for layer in study.layers
+        if not patterns or any(layer.address == each or fnmatchcase(layer.address, each) for each in patterns)
+    ]
+    grids = sorted({layer.grid for layer in fits})
+    if len(grids) > 1:
+        raise PlanError(
+            f"The layers asked for are on the grids {', '.join(grids)}.",
+            expected="layers on one grid",
+            fix="Choose layers of one of them with --layers.",
+        )
+    return fits
+
+
+def _refuse_others(found: Study, study: Study, same_corpus: bool) -> None:
+    """Raises StoreError where the model or the corpus is another than the atlas'."""
+    if found.weight_hash != study.weight_hash:
+        raise StoreError(
+            f"The model '{found.model}' is not the one this atlas was made with (its weights differ).",
+            expected=f"'{study.model}' as it was",
+            fix="Give the model with --model.",
+        )
+    if same_corpus and found.corpus_hash != study.corpus_hash:
+        raise StoreError(
+            f"The corpus '{found.corpus}' is not the one this atlas was made with (its contents differ).",
+            expected=f"'{study.corpus}' as it was",
+            fix="Give the corpus with --corpus.",
+        )
+
+
+def _variant(atlas: Atlas, study: Study, variant: str, model: Model) -> Model:
+    from unitscope.models.units import with_bases
+
+    own = model.untrained(study.seed) if variant == "untrained" else model
+    bases = [layer.address for layer in study.layers if layer.basis]
+    if bases and variant == "untrained":
+        raise PlanError(
+            f"The layer '{bases[0]}' is a basis, which an untrained copy has none of.",
+            fix="Choose layers of the model.",
+        )
+    return with_bases(own, {at: atlas.basis(at) for at in bases}) if bases else own
+
+
+def _path(folder: Path, layer: Layer, shard: int) -> Path:
+    cells = f".{fingerprint(layer.cells)[:8]}" if layer.cells else ""
+    return folder / f"{layer.address}{cells}" / f"{shard:05d}.safetensors"

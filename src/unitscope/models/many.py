@@ -1,0 +1,107 @@
+"""Many edits over many items: one number (or tensor) for each edit and item, with what lies below the edits run once.
+
+Items are batched by length. For each batch and each group of edits that begin at one place the forward below is
+recorded once, and edits run as many at a time as `positions` allows; see `unitscope.models.replay`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import torch
+
+from unitscope.edits import Edit
+from unitscope.errors import EditError
+from unitscope.models.editing import Editable, Editing
+from unitscope.models.record import Boundary
+from unitscope.models.replay import Replay, boundary_of, inputs, replayed
+from unitscope.models.rows import announced
+from unitscope.sites import Item
+
+POSITIONS = 8192
+"""Positions (cells of the input's pictures: see `_size`) that run at once, by default."""
+_PICTURE = 256
+Output = Callable[[Any, Sequence[Item]], Any]
+"""From what the module gives for a batch of items, and these, to one entry a row: a tensor [B, ...] or a sequence."""
+
+
+def many(
+    model: Editable,
+    items: Sequence[Item],
+    edits: Sequence[Edit],
+    output: Output,
+    *,
+    batch_size: int = 32,
+    positions: int = POSITIONS,
+) -> list[list[Any]]:
+    """What `output` makes of every item under every edit, each alone: `found[edit][item]`, in the order given.
+
+    `output` is called once for each batch and edit, with what the module gives for the batch's items. An edit that does
+    nothing (`Edit()`) gives the unedited values. `positions` bounds how much runs at once; where a model cannot be
+    replayed each edit runs in full, with a ReplayWarning.
+
+    Raises EditError where `output` does not give one entry an item.
+    """
+    found: list[list[Any]] = [[None] * len(items) for _ in edits]
+    for indices, size in batches(model, items, batch_size):
+        batch = [items[index] for index in indices]
+        for members, boundary in grouped(model, edits):
+            replay = replayed(model, batch, [edits[member] for member in members]) if boundary is not None else None
+            n = max(1, positions // max(1, size * len(batch)))
+            for start in range(0, len(members), n):
+                chunk = members[start : start + n]
+                given = _plain(model, batch, len(chunk)) if replay is None else _run(replay, [edits[m] for m in chunk])
+                for member, mine in zip(chunk, given):
+                    entries = output(mine, batch)
+                    if len(entries) != len(batch):
+                        raise EditError(
+                            f"'output' gave {len(entries)} entries for {len(batch)} items.", expected="one an item"
+                        )
+                    for index, entry in zip(indices, entries):
+                        found[member][index] = entry
+    return found
+
+
+def _run(replay: Replay, edits: Sequence[Edit]) -> list[Any]:
+    return replay.run(edits)
+
+
+def _plain(model: Editable, batch: Sequence[Item], n: int) -> list[Any]:
+    args, kwargs, known = inputs(model, batch, 1, cache=False)
+    with torch.no_grad(), announced(known), Editing(model, []):
+        return [model.module(*args, **kwargs)] * n
+
+
+def grouped(model: Editable, edits: Sequence[Edit]) -> Iterator[tuple[list[int], Boundary | None]]:
+    """Indices of the edits that begin at one place, from the first place on; None for those that do nothing."""
+    groups: dict[Boundary | None, list[int]] = {}
+    for index, edit in enumerate(edits):
+        groups.setdefault(boundary_of(model, [edit]), []).append(index)
+    for boundary in sorted(groups, key=lambda each: (-1, -1) if each is None else each.rank):
+        yield groups[boundary], boundary
+
+
+def batches(model: Editable, items: Sequence[Item], batch_size: int) -> Iterator[tuple[list[int], int]]:
+    """Indices of items for one batch, of about one length (exactly one, where padding is read), and that length."""
+    feed = getattr(model, "feed", None)
+    if feed is None:
+        for start in range(0, len(items), batch_size):
+            yield list(range(start, min(start + batch_size, len(items)))), _PICTURE
+        return
+    grids = [grid for grid in model.grids if all(grid in item.grids for item in items)]
+    rows = [[row.n_positions for row in feed.rows(grid, [item.grids[grid] for item in items])] for grid in grids]
+    lengths = list(zip(*rows))
+    order = sorted(range(len(items)), key=lambda index: (lengths[index], index))
+    batch: list[int] = []
+    for index in order:
+        if batch and (len(batch) == batch_size or (not feed.pads and lengths[index] != lengths[batch[0]])):
+            yield batch, _longest(lengths, batch)
+            batch = []
+        batch.append(index)
+    if batch:
+        yield batch, _longest(lengths, batch)
+
+
+def _longest(lengths: Sequence[tuple[int, ...]], batch: Sequence[int]) -> int:
+    return sum(max(lengths[index][grid] for index in batch) for grid in range(len(lengths[0])))

@@ -1,0 +1,90 @@
+"""The curve of a probe as Vega-Lite: its score against the number of units, for top, random and bottom units."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from unitscope.report.site.charts import Spec, finished
+from unitscope.report.site.probe_view import EXPLAINED, SELECTIONS
+
+_COLORS = ("var(--contextual)", "var(--soft)", "var(--lexical)")
+_SHAPES = ("circle", "square", "triangle-down")
+_DASHES = ([1, 0], [5, 3], [2, 2])
+PANEL = 440
+"""Width of a panel; the page's script makes them narrower, or stacks them, where there is less room."""
+
+
+def curve(curves: Sequence[dict[str, Any]], full: float | None, metric: str) -> Spec:
+    """Lines of the three selections with their intervals, a panel a mode; a dashed rule is the probe of all units.
+
+    `curves` are those of one target, as `probe_view` gives them.
+    """
+    import altair as alt
+
+    values = [
+        {"panel": _panel(each["mode"]), "selection": name, "units": point["n_units"], **_numbers(point[name])}
+        for each in curves
+        for point in each["points"]
+        for name in SELECTIONS
+        if name in point
+    ]
+    panels = list(dict.fromkeys(value["panel"] for value in values))
+    named = {"domain": list(SELECTIONS)}
+    legend = alt.Legend(orient="top", title=None, symbolOpacity=1, symbolSize=70)
+    color = alt.Color("selection:N", scale=alt.Scale(**named, range=list(_COLORS)), legend=legend)
+    x = alt.X(
+        "units:Q",
+        title="units (logarithmic)",
+        scale=alt.Scale(type="log", nice=False),
+        axis=alt.Axis(format="~s", tickCount=5, grid=False),
+    )
+    y = alt.Y("value:Q", title=metric, scale=alt.Scale(zero=False, nice=True), axis=alt.Axis(tickCount=6))
+    tooltip = [
+        "selection:N",
+        alt.Tooltip("units:Q", format=","),
+        alt.Tooltip("value:Q", title=metric, format=".3f"),
+        alt.Tooltip("low:Q", format=".3f"),
+        alt.Tooltip("high:Q", format=".3f"),
+    ]
+    base = alt.Chart()
+    band = base.mark_area(opacity=0.16).encode(
+        x=x, y=alt.Y("low:Q", title=metric, scale=alt.Scale(zero=False)), y2="high:Q", color=color
+    )
+    line = base.mark_line(strokeWidth=1.8).encode(
+        x=x,
+        y=y,
+        color=color,
+        strokeDash=alt.StrokeDash("selection:N", scale=alt.Scale(**named, range=list(_DASHES)), legend=legend),
+    )
+    points = base.mark_point(filled=True, size=46, opacity=1).encode(
+        x=x,
+        y=y,
+        color=color,
+        shape=alt.Shape("selection:N", scale=alt.Scale(**named, range=list(_SHAPES)), legend=legend),
+        tooltip=tooltip,
+    )
+    layers = [band, line, points]
+    if full is not None:
+        layers.append(
+            base.mark_rule(aria=False, strokeDash=[6, 4], color="var(--ink)", opacity=0.6).encode(y=alt.datum(full))
+        )
+    chart = (
+        alt.layer(*layers, data=alt.Data(values=values))
+        .properties(width=PANEL, height=250)
+        .facet(
+            facet=alt.Facet(
+                "panel:N", title=None, sort=panels, header=alt.Header(labelOrient="top", labelAnchor="start")
+            ),
+            columns=2,
+        )
+    )
+    return finished(chart)
+
+
+def _panel(mode: str) -> str:
+    return f"{mode}: {EXPLAINED[mode]}" if mode in EXPLAINED else mode
+
+
+def _numbers(point: dict[str, Any]) -> dict[str, Any]:
+    return {name: point[name] for name in ("value", "low", "high")}
