@@ -32,7 +32,6 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 
 import argparse
 import json
-import resource
 import statistics
 import subprocess
 import sys
@@ -233,14 +232,20 @@ def measure_memory(side: str, n_items: int) -> None:
     import captum.attr  # noqa: F401  - both sides have paid for it
 
     ours(model, items[:1], place)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = high_water()
     if side == "ours":
         ours(model, items, place)
     else:
         with frozen(model.module):
             other = Captum(model, items)
             other.conductance(*other.fed(0)[0])
-    print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+    print((high_water() - before) / 1024)
+
+
+def high_water() -> int:
+    """Peak resident memory in kB. Not `ru_maxrss`: that begins at the peak of the process that started this one."""
+    status = Path("/proc/self/status").read_text("ascii")
+    return int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM")))
 
 
 def main() -> int:
@@ -267,6 +272,7 @@ def main() -> int:
         figures |= conductance(model, items, repeats)
         print(f"conductance: {figures}", file=sys.stderr)
         figures |= neurons(model, items[::4] if len(items) > 16 else items, n_units)
+        print(f"units and sites: {figures}", file=sys.stderr)
     if not arguments.quick:  # processes of their own take long to start
         memory = {side: peak(side, n_items) for side in ("ours", "captum")}
         figures |= {f"{side}_mb": round(value, 1) for side, value in memory.items()}

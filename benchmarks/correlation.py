@@ -94,7 +94,7 @@ def timed(call: Callable[[], object]) -> float:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="384 units, 20,000 words, one repeat")
+    parser.add_argument("--quick", action="store_true", help="1,344 units, 20,000 words, one repeat")
     parser.add_argument("--repeats", type=int, default=5)
     arguments = parser.parse_args()
     n_sites, n_units, repeats = (20_000, 1344, 1) if arguments.quick else (40_000, 2688, arguments.repeats)

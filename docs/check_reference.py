@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 CODE = re.compile(r"`([^`\n]+)`")
-OPTION = re.compile(r"--[a-z][a-z-]*")
+OPTION = re.compile(r"--[a-z][a-z0-9-]*")
 OTHER_OPTIONS = ("--version", "--help")
 
 

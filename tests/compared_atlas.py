@@ -35,7 +35,6 @@ def write(
     weights: str = "aa",
     corpus: str = "made-up",
     grid: str = "source",
-    measures: Sequence[str] = ("auroc",),
     seed: int = 0,
 ) -> Atlas:
     """Write an atlas of units of each layer, each with up to two tested concepts, and open it.
@@ -51,7 +50,7 @@ def write(
         corpus=corpus,
         layers=described,
         concepts=("upos",),
-        measures=tuple(measures),
+        measures=("auroc",),
         baselines=("untrained",) if untrained else (),
         weight_hash=weights * 32,
         corpus_hash=corpus,
@@ -74,12 +73,11 @@ def write(
             "eligible": np.array([each not in rare for each in concepts]),
         },
     )
-    if "auroc" in measures:
-        arrays = {
-            layer: np.asarray((scores or {}).get(layer, _scores(units, concepts)), np.float32)
-            for layer, units in layers.items()
-        }
-        write_arrays(folder / "scores" / "auroc.safetensors", arrays, {})
+    arrays = {
+        layer: np.asarray((scores or {}).get(layer, _scores(units, concepts)), np.float32)
+        for layer, units in layers.items()
+    }
+    write_arrays(folder / "scores" / "auroc.safetensors", arrays, {})
     for table in ("clips", "items"):
         write_table(folder / f"{table}.parquet", {"item": np.zeros(0, np.int32)})
     write_manifest(study, parsed, {grid: {}}, summary, {}, folder)

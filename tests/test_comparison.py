@@ -257,8 +257,9 @@ def test_what_cannot_be_compared(tmp_path, pairs, write):
     refused(StoreError, rf"Layer 'encoder.layer.1' is not.*Closest: '{LAYER}'", f"{a.path}:encoder.layer.1", b)
     images = write(tmp_path / "images", {LAYER: [one(Told(NOUN))]}, grid="image:4x4", weights="cc")
     refused(PlanError, "same kind of sites", a, images)
-    plain = write(tmp_path / "plain", {"z": [one(Told(NOUN))]}, measures=("iou",), weights="dd")
-    refused(PlanError, r"B keeps no scores.*--measures auroc", a, plain)
+    units = {"z": [one(Told(NOUN)), one(Told(VERB))]}
+    wide = write(tmp_path / "wide", units, untrained=units, weights="dd")
+    refused(PlanError, r"B keeps no scores.*--measures auroc", a, f"{wide.path}@untrained")
 
 
 def test_another_schema_is_refused(pairs):

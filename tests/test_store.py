@@ -247,6 +247,22 @@ def test_the_checksums_are_those_of_sixteen_rows_or_about_64_kilobytes(tmp_path:
     assert sums["scale"] == [zlib.crc32(example()["scale"].tobytes())]
 
 
+def test_files_with_a_checksum_for_sixteen_rows_each_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    thin = np.arange(40_000, dtype=np.float32).reshape(10_000, 4)
+    with monkeypatch.context() as before:
+        before.setattr("unitscope.store.CRC_BYTES", 1)
+        write_arrays(tmp_path / "x", {"thin": thin})
+    np.testing.assert_array_equal(ArrayFile(tmp_path / "x").read("thin"), thin)
+    np.testing.assert_array_equal(ArrayFile(tmp_path / "x").rows("thin", 100, 5_000), thin[100:5_000])
+    content = bytearray((tmp_path / "x").read_bytes())
+    content[-16 * 6_000] ^= 1
+    (tmp_path / "x").write_bytes(content)
+    with pytest.raises(StoreError, match="is corrupted"):
+        ArrayFile(tmp_path / "x").rows("thin", 3_990, 4_010)
+
+
 @given(start=st.integers(0, 50), stop=st.integers(0, 50), name=st.sampled_from(["values", "wide"]))
 def test_rows_are_read_alone(start: int, stop: int, name: str, tmp_path_factory: pytest.TempPathFactory) -> None:
     path = tmp_path_factory.mktemp("rows") / "x"

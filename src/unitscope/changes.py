@@ -122,7 +122,9 @@ class ProjectOut(Change):
         import torch
 
         if values.shape[-1] != self.axes.shape[1]:
-            raise EditError(f"Got directions of {self.axes.shape[1]} values.", expected=f"{values.shape[-1]}, the layer's")
+            raise EditError(
+                f"Got directions of {self.axes.shape[1]} values.", expected=f"{values.shape[-1]}, the layer's"
+            )
         axes = torch.from_numpy(self.axes).to(values.device, values.dtype)
         return values - (values @ axes.T) @ axes
 

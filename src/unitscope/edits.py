@@ -247,7 +247,9 @@ def _per_unit(units: Units, value: ArrayLike, kind: type[Put] | type[Scale] | ty
     n_named = sum(len(index) for _, index in found)
     whole = len(found) == 1 and found[0][0].units is None
     if numbers.ndim > 1 or (numbers.ndim == 1 and not whole and len(numbers) != n_named):
-        raise EditError(f"Got values of shape {numbers.shape} for {n_named} units.", expected="one number, or one a unit")
+        raise EditError(
+            f"Got values of shape {numbers.shape} for {n_named} units.", expected="one number, or one a unit"
+        )
     if not np.isfinite(numbers).all():
         raise EditError("Got a value that is no finite number.", expected="finite numbers")
     if numbers.ndim == 0 or whole:

@@ -160,11 +160,12 @@ def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]], meta: Mapping[s
             file.write(array.reshape(-1).view(np.uint8).data)
 
 
-def _checksums(array: NDArray[Any]) -> list[int]:
+def _checksums(array: NDArray[Any], group: int = 0) -> list[int]:
+    """Checksums of an array of one axis as a whole, of others by so many rows; by default as many as are written."""
     n_rows = len(array) if array.ndim else 1
     data = np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
     row = array.nbytes // max(n_rows, 1)
-    group = _rows_in_group(row) if array.ndim > 1 else max(n_rows, 1)
+    group = (group or _rows_in_group(row)) if array.ndim > 1 else max(n_rows, 1)
     if not row:
         return [0] * -(-n_rows // group)
     return [zlib.crc32(data[at : at + row * group]) for at in range(0, array.nbytes, row * group)]
@@ -210,20 +211,28 @@ class ArrayFile:
         """One whole array. Raises StoreError when its checksum does not fit."""
         entry = self._entry(name)
         array = self._load(entry, 0, None)
-        if _checksums(array) != self._sums.get(name):
+        if _checksums(array, self._group(name)) != self._sums.get(name):
             raise _corrupted(self.path)
         return array
 
     def rows(self, name: str, start: int, stop: int) -> NDArray[Any]:
         """Rows [start, stop) of an array of two axes. Raises StoreError when their checksums do not fit."""
         entry = self._entry(name)
-        n_rows, kind = entry["shape"][0], np.dtype(_NAMES[entry["dtype"]])
-        group = _rows_in_group(int(np.prod(entry["shape"][1:], dtype=np.int64)) * kind.itemsize)
+        group = self._group(name)
         first, last = start // group, -(-stop // group)
-        array = self._load(entry, first * group, min(last * group, n_rows))
-        if _checksums(array) != self._sums[name][first:last]:
+        array = self._load(entry, first * group, min(last * group, entry["shape"][0]))
+        if _checksums(array, group) != self._sums[name][first:last]:
             raise _corrupted(self.path)
         return array[start - first * group : stop - first * group]
+
+    def _group(self, name: str) -> int:
+        """Rows that share a checksum: 16 in files of before, as the number of checksums shows."""
+        shape = self._entry(name)["shape"]
+        n_rows = shape[0] if shape else 1
+        if len(self._sums.get(name, ())) == -(-n_rows // CRC_ROWS):
+            return CRC_ROWS
+        kind = np.dtype(_NAMES[self._entry(name)["dtype"]])
+        return _rows_in_group(int(np.prod(shape[1:], dtype=np.int64)) * kind.itemsize)
 
     def _entry(self, name: str) -> dict[str, Any]:
         if name not in self._header:

@@ -173,7 +173,9 @@ def test_mean_quantile_and_resample_from_values(bert: TorchModel, items: list[It
     edit = edits.mean(f"{LAYER}:4", {LAYER: pool}, sites=sites)
     assert torch.allclose(values(bert, items, LAYER, edit)[0, 4], pool[:3, 4].mean(), rtol=1e-5)
     edit = edits.quantile(f"{LAYER}:4", 0.9, captured)
-    assert values(bert, items, LAYER, edit)[0, 4].item() == pytest.approx(np.quantile(pool[:, 4].numpy(), 0.9), rel=1e-5)
+    assert values(bert, items, LAYER, edit)[0, 4].item() == pytest.approx(
+        np.quantile(pool[:, 4].numpy(), 0.9), rel=1e-5
+    )
     edit = edits.resample(LAYER, captured, seed=3)
     one, other = values(bert, items, LAYER, edit, batch_size=1), values(bert, items, LAYER, edit, batch_size=5)
     assert torch.equal(one, other), "what is drawn does not depend on the batch"
@@ -187,7 +189,7 @@ def test_swap_takes_the_donors_values(bert: TorchModel, items: list[Item]) -> No
     own, donor = items[0], items[4]
     found = values(bert, [own, items[3]], LAYER, edits.swap(f"{LAYER}:2", {own.id: donor}))
     plain = values(bert, [own, items[3]], LAYER)
-    args, kwargs, known = bert.fed([donor])
+    args, kwargs, _ = bert.fed([donor])
     seen: list[torch.Tensor] = []
     handle = bert.module.get_submodule(LAYER).register_forward_hook(lambda *a: seen.append(a[2]))
     with torch.no_grad():
@@ -342,7 +344,9 @@ def test_generation_of_an_encoder_decoder(checkpoint: Callable[[str], Path], ite
 
     with torch.random.fork_rng():
         torch.manual_seed(3)
-        whole = transformers.T5ForConditionalGeneration(transformers.AutoConfig.from_pretrained(checkpoint("t5"))).eval()
+        whole = transformers.T5ForConditionalGeneration(
+            transformers.AutoConfig.from_pretrained(checkpoint("t5"))
+        ).eval()
     tokenizer = transformers.AutoTokenizer.from_pretrained(checkpoint("t5"))
     model = from_objects(whole, tokenizer)
     batch = tokenizer([item.grids["source"].text for item in items[:2]], return_tensors="pt", padding=True)

@@ -31,6 +31,7 @@ KINDS = [
 
 
 @pytest.mark.parametrize(("kind", "options"), KINDS)
+@pytest.mark.filterwarnings("ignore:LSTM with projections:UserWarning")
 @pytest.mark.parametrize("packed", [False, True])
 def test_stepwise_is_the_fused_module(kind: str, options: dict[str, Any], packed: bool) -> None:
     with torch.random.fork_rng():

@@ -20,6 +20,7 @@ from unitscope.models.editing import Editing
 from unitscope.models.huggingface import from_objects, from_pretrained
 from unitscope.models.images import ImageModel
 from unitscope.models.replay import ReplayWarning, alike, inputs, replayed
+from unitscope.models.rows import announced
 from unitscope.models.torch import TorchModel
 from unitscope.models.zoo.squeezenet import SqueezeNet
 from unitscope.sites import Image, Item
@@ -115,7 +116,9 @@ def test_transformers(
 @pytest.mark.parametrize("kind", ["gpt2", "llama", "neox", "gemma2"])
 def test_prefill_with_cache(language_models: Any, items: list[Item], kind: str) -> None:
     model = from_objects(language_models.build(kind), language_models.tokenizer())
-    address = {"gpt2": "transformer.h.1.mlp.act", "neox": "gpt_neox.layers.1.mlp.act"}.get(kind, "model.layers.1.mlp.down_proj@in")
+    address = {"gpt2": "transformer.h.1.mlp.act", "neox": "gpt_neox.layers.1.mlp.act"}.get(
+        kind, "model.layers.1.mlp.down_proj@in"
+    )
     found = [edits.zero(f"{address}:{unit}", where="everywhere") for unit in (1, 2)]
     replay = replayed(model, items[:3], found, cache=True)
     assert not replay.why
@@ -213,8 +216,7 @@ def test_recurrent(networks: Any, items: list[Item]) -> None:
     edit = edits.zero("rnn:3")
     replay = replayed(model, items[:3], [edit])
     assert not replay.why
-    args, kwargs, known = inputs(model, items[:3], 1, False)
-    from unitscope.models.rows import announced
+    args, _, known = inputs(model, items[:3], 1, False)
 
     with torch.no_grad(), announced(known), Editing(model, [edit]):
         expected = module(*args)

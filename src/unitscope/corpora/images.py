@@ -2,9 +2,8 @@
 
 The layout is found by names. A folder `NAME` of images belongs with a folder `NAMEannot`, `NAME_annotations`,
 `NAME_masks` or `NAME_labels` beside it (or `images` with `masks`, `labels` or `annotations`); the mask of an image
-has the same stem. Each such `NAME` is a split (`FOLDER:train`, or `FOLDER/train`); without one the only split is read, or
-`train`.
-`classes.json` in the folder names the labels::
+has the same stem. Each such `NAME` is a split (`FOLDER:train`, or `FOLDER/train`); without one the only split is read,
+or `train`. `classes.json` in the folder names the labels::
 
     {"ignore_index": 11, "classes": [{"index": 0, "name": "sky"}, {"index": 1, "name": "building"}]}
 

@@ -117,7 +117,7 @@ def edited(tensor: torch.Tensor, steps: Sequence[Placed], masks: Masks, donors: 
         shell = _as_deltas(tensor, steps, masks, donors)
         if shell is not None:
             return shell
-        new, tensor.full = tensor.real().contiguous(), None  # nobody else's: a shell can make another
+        new, tensor.full = tensor.whole().contiguous(), None  # nobody else's: a shell can make another
     else:
         new = tensor.clone(memory_format=torch.contiguous_format)
     for placed in steps:
@@ -137,7 +137,13 @@ def _as_deltas(shell: Tiled, steps: Sequence[Placed], masks: Masks, donors: Dono
     tap, base = steps[0].tap, shell.base
     picture = kind_of(tap.grid) == IMAGE
     plain = tap.batch_axis == 0 and (tap.grid == ITEM or picture or tap.site_axis == 1)
-    if shell.copies < 2 or shell.axis or shell.deltas or not plain or base.dim() != (4 if picture else 2 + (tap.grid != ITEM)):
+    if (
+        shell.copies < 2
+        or shell.axis
+        or shell.deltas
+        or not plain
+        or base.dim() != (4 if picture else 2 + (tap.grid != ITEM))
+    ):
         return None
     if len({placed.copy for placed in steps}) < len(steps) or any(
         placed.columns is None or placed.is_whole or len(placed.columns) > MOST * placed.layer.width for placed in steps

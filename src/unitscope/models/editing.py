@@ -25,7 +25,7 @@ from unitscope.models.base import Layer
 from unitscope.models.mass import MassTap
 from unitscope.models.probe import Tap, elements, given
 from unitscope.models.recurrent import check, stepwise
-from unitscope.models.rows import Known, Prompts, TokenRows, Unknown, announced, current, prompt_spans
+from unitscope.models.rows import Known, Prompts, TokenRows, Unknown, announced, current, hearing, prompt_spans
 from unitscope.models.structure import given_again, replaced
 from unitscope.models.units import BasisTap
 from unitscope.sites import Item
@@ -103,6 +103,9 @@ class Editing:
             self._check_touched()
 
     def _install(self) -> None:
+        if any(isinstance(placed.step.change, Swap) for placed in self.placed):
+            # Before others' hooks are on the module: a donor's forward is not theirs to see.
+            self._undo.append(hearing(self.prepare))
         parts = dict(self.module.named_modules())
         for name, part in parts.items():
             if not name or _takes_ids(part):
@@ -186,7 +189,9 @@ class Editing:
         if self.items is None:
             return found
         if not self.items or found.n_rows % len(self.items):
-            raise EditError(f"The input has {found.n_rows} rows for {len(self.items)} items.", expected="one item a row")
+            raise EditError(
+                f"The input has {found.n_rows} rows for {len(self.items)} items.", expected="one item a row"
+            )
         texts: tuple[Any, ...] = ()
         feed = getattr(self.model, "feed", None)
         if feed is not None and grid == SOURCE and not found.before:
@@ -288,7 +293,7 @@ class Editing:
             mine = [placed for _, group in self._of_call(name, "out", steps, call) for placed in group]
             return stepwise(part, inputs, hx, self._state(mine, part)) if mine else fused(inputs, hx)
 
-        part.forward = forward  # type: ignore[method-assign]
+        part.forward = forward
         self._undo.append(lambda: setattr(part, "forward", old) if had else delattr(part, "forward"))
 
     def _state(self, steps: list[Placed], part: nn.RNNBase) -> Any:
@@ -312,7 +317,9 @@ class Editing:
         """Values [T, U] that a row's donor has at a layer, from a forward without edits; see `changes.Swap`."""
         item = known.item(row)
         if item is None:
-            raise EditError("A swap needs the items of the rows.", fix="Use model.run, or model.edited(edit, items=items).")
+            raise EditError(
+                "A swap needs the items of the rows.", fix="Use model.run, or model.edited(edit, items=items)."
+            )
         other = change.donor(item)
         if other is None:
             return None
@@ -339,11 +346,15 @@ def place_all(model: Editable, edit: Edit, copy: int = 0) -> list[Placed]:
     for step in edit.steps:
         address = step.target.layer
         if address.endswith(POOLED):
-            raise EditError(f"Layer '{address}' is pooled over an item's sites.", fix=f"Edit '{address[: -len(POOLED)]}'.")
+            raise EditError(
+                f"Layer '{address}' is pooled over an item's sites.", fix=f"Edit '{address[: -len(POOLED)]}'."
+            )
         for layer in model.resolve([address]):
             tap = model.tap(layer.address)
             if isinstance(tap, MassTap):
-                raise EditError(f"Attention masses ('{address}') are read, and cannot be set.", fix="Edit heads: head(...).")
+                raise EditError(
+                    f"Attention masses ('{address}') are read, and cannot be set.", fix="Edit heads: head(...)."
+                )
             found.append(Placed(step, layer, tap, columns_of(step, layer), copy))
     return found
 
@@ -407,7 +418,9 @@ def _narrowed(placed: Placed, columns: list[int], mine: list[int], size: int, si
 
 def is_inside(part: nn.Module, placed: Placed) -> bool:
     """Whether a step acts on the states of a recurrent module as it runs, and not on what it gives."""
-    plain = placed.tap.address.side == "out" and placed.tap.address.element == 0 and not isinstance(placed.tap, BasisTap)
+    plain = (
+        placed.tap.address.side == "out" and placed.tap.address.element == 0 and not isinstance(placed.tap, BasisTap)
+    )
     return isinstance(part, nn.RNNBase) and placed.step.recurrence and plain
 
 

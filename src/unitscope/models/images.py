@@ -242,9 +242,7 @@ class ImageModel:
         valid = {layer.grid: np.ones(len(items) * n, np.bool_) for layer, n in zip(layers, n_cells, strict=True)}
         return Captured(values, valid, {})
 
-    def fed(
-        self, items: Sequence[Item], copies: int = 1
-    ) -> tuple[tuple[Any, ...], dict[str, Any], Announced]:
+    def fed(self, items: Sequence[Item], copies: int = 1) -> tuple[tuple[Any, ...], dict[str, Any], Announced]:
         """Arguments of the module for pictures as one batch, `copies` times after each other, and what the rows are."""
         pixels = np.stack([self._pixels(item) for item in items])
         return self._arguments(np.concatenate([pixels] * copies)), {}, Announced(tuple(items), {})

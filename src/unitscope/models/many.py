@@ -14,7 +14,8 @@ import torch
 from unitscope.edits import Edit
 from unitscope.errors import EditError
 from unitscope.models.editing import Editable, Editing
-from unitscope.models.replay import Boundary, Replay, boundary_of, inputs, replayed
+from unitscope.models.record import Boundary
+from unitscope.models.replay import Replay, boundary_of, inputs, replayed
 from unitscope.models.rows import announced
 from unitscope.sites import Item
 
@@ -82,7 +83,7 @@ def grouped(model: Editable, edits: Sequence[Edit]) -> Iterator[tuple[list[int],
 
 
 def batches(model: Editable, items: Sequence[Item], batch_size: int) -> Iterator[tuple[list[int], int]]:
-    """Indices of items to run as one batch, of about one length (exactly one, where padding is read), and that length."""
+    """Indices of items for one batch, of about one length (exactly one, where padding is read), and that length."""
     feed = getattr(model, "feed", None)
     if feed is None:
         for start in range(0, len(items), batch_size):

@@ -1,9 +1,9 @@
 """What a forward does below a layer: the outputs of all modules that finish before it, in the order of their calls.
 
 Of nested modules that finish, only the outermost are kept. Modules are known by object and number of call, so shared
-ones and those called several times are told apart. What a call does beside giving an output is noted too: arguments that
-it changes in place, and what it writes to a cache of keys and values. Anything else that it leaves behind (an attribute
-of a module that changes) is refused.
+ones and those called several times are told apart. What a call does beside giving an output is noted too: arguments
+that it changes in place, and what it writes to a cache of keys and values. Anything else that it leaves behind (an
+attribute of a module that changes) is refused.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Boundary:
 
 @dataclass(frozen=True, eq=False)
 class Write:
-    """Keys and values that were written to a cache: which argument it was, which part of it, and `update`'s arguments."""
+    """Keys and values written to a cache: which argument it was, which part of it, and the arguments of `update`."""
 
     leaf: int
     part: str

@@ -8,7 +8,7 @@ on the very input, to a relative 1e-5.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -99,7 +99,7 @@ def _direction(
 
 
 def _cell(
-    module: nn.RNNBase, given: torch.Tensor, state: tuple[torch.Tensor, ...], weights: dict[str, torch.Tensor]
+    module: nn.RNNBase, given: torch.Tensor, state: tuple[torch.Tensor, ...], weights: Mapping[str, torch.Tensor]
 ) -> tuple[torch.Tensor, ...]:
     h = state[0]
     own = h @ weights["weight_hh"].T
@@ -116,7 +116,7 @@ def _cell(
         n = (n + (r + own_r).sigmoid() * own_n).tanh()
         return ((1 - z) * n + z * h,)
     both = given + own
-    return (both.tanh() if module.nonlinearity == "tanh" else both.relu(),)  # type: ignore[arg-type,operator]
+    return (both.tanh() if module.nonlinearity == "tanh" else both.relu(),)
 
 
 def check(module: nn.RNNBase, inputs: Any, start: Any, fused: Any, name: str) -> None:

@@ -202,7 +202,7 @@ def _patch(part: nn.Module, player: _Player) -> Callable[[], None]:
     def forward(*args: Any, **kwargs: Any) -> Any:
         return player.play(part, own, args, kwargs)
 
-    part.forward = forward  # type: ignore[method-assign]
+    part.forward = forward
     return lambda: setattr(part, "forward", own) if had else delattr(part, "forward")
 
 
@@ -234,8 +234,9 @@ def _parameters(module: nn.Module) -> Sequence[str]:
 def replayed(model: Editable, items: Sequence[Item], edits: Sequence[Edit], *, cache: bool = False) -> Replay:
     """Record items as one batch, up to the earliest layer that the edits touch.
 
-    With `cache` a decoder keeps the keys and values of what it reads, as before generation (prefill), those of replayed
-    layers among them. Warns (ReplayWarning), and returns a replay that runs in full, where the model cannot be replayed.
+    With `cache` a decoder keeps the keys and values of what it reads, as before generation (prefill), those of
+    replayed layers among them. Where the model cannot be replayed, warns (ReplayWarning) and returns a replay that runs
+    in full.
     """
     boundary = boundary_of(model, edits)
     if boundary is None:
@@ -267,7 +268,11 @@ def _record(replay: Replay, shown: _Shown) -> None:
     model, items = replay.model, replay.items
     args, kwargs, _ = replay._inputs(1)
     replay.calls = record(model.module, args, dict(kwargs), replay.boundary, shown.keep)
-    key = (replay.boundary, replay.cache, tuple((id(call.module), call.number, len(call.leaves)) for call in replay.calls))
+    key = (
+        replay.boundary,
+        replay.cache,
+        tuple((id(call.module), call.number, len(call.leaves)) for call in replay.calls),
+    )
     if key not in shown.axes:
         others = _others(items)
         args, kwargs, _ = inputs(model, others, 1, replay.cache)

@@ -7,7 +7,7 @@ special tokens from their numbers, decoding steps from the cache's length.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -168,16 +168,30 @@ class Unknown:
 
 
 _NOW: ContextVar[Known | None] = ContextVar("rows", default=None)
+_HEARERS: ContextVar[tuple[Callable[[Known], None], ...]] = ContextVar("hearers", default=())
 
 
 @contextmanager
 def announced(known: Known | None) -> Iterator[None]:
     """Say what the rows are that the module is called with inside."""
+    if known is not None:
+        for hear in _HEARERS.get():
+            hear(known)
     token = _NOW.set(known)
     try:
         yield
     finally:
         _NOW.reset(token)
+
+
+def hearing(hear: Callable[[Known], None]) -> Callable[[], None]:
+    """Have `hear` called with what the rows are, before each forward for which that is said; returns how to stop it."""
+    _HEARERS.set((*_HEARERS.get(), hear))
+
+    def stop() -> None:
+        _HEARERS.set(tuple(each for each in _HEARERS.get() if each != hear))
+
+    return stop
 
 
 def current() -> Known | None:
@@ -194,7 +208,7 @@ class Prompts:
 
     def read(self, inputs: Mapping[str, Any], names: tuple[str, str]) -> TokenRows | None:
         """Rows of a call's named arguments; None where it has no token numbers. `names`: of numbers and mask."""
-        numbers = inputs.get(names[0])
+        numbers: Any = inputs.get(names[0])
         if getattr(numbers, "ndim", 0) != 2:
             return None
         ids = np.asarray(numbers.detach().cpu())
@@ -203,7 +217,7 @@ class Prompts:
         if not before:
             self.prompt = length
         real = ~np.isin(ids, self.special)
-        mask = inputs.get(names[1])
+        mask: Any = inputs.get(names[1])
         if getattr(mask, "ndim", 0) == 2 and mask.shape[1] >= length:
             real &= np.asarray(mask.detach().cpu())[:, -length:].astype(np.bool_)
         place = before + np.arange(length)

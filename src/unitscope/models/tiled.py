@@ -62,7 +62,7 @@ class Tiled(torch.Tensor):
         shell.deltas, shell.unit_axis, shell.full = deltas, unit_axis % base.dim(), None
         return shell  # type: ignore[no-any-return]
 
-    def real(self) -> torch.Tensor:
+    def whole(self) -> torch.Tensor:
         """The tensor it stands for, made once."""
         if self.full is None:
             self.full = torch.cat([self.base] * self.copies, dim=self.axis)
@@ -98,12 +98,12 @@ class Tiled(torch.Tensor):
 
 
 def _made(value: Any) -> Any:
-    return value.real() if isinstance(value, Tiled) else value
+    return value.whole() if isinstance(value, Tiled) else value
 
 
 def plain(value: torch.Tensor) -> torch.Tensor:
     """The tensor itself, a shell's where it is one."""
-    return value.real() if isinstance(value, Tiled) else value
+    return value.whole() if isinstance(value, Tiled) else value
 
 
 def _getters(*names: str) -> list[Any]:
@@ -113,8 +113,9 @@ def _getters(*names: str) -> list[Any]:
 _SHAPES: frozenset[Any] = frozenset(
     [
         *_getters("shape", "dtype", "device", "ndim", "layout", "requires_grad", "is_cuda"),
-        torch.Tensor.size, torch.Tensor.dim, torch.Tensor.numel, torch.Tensor.is_floating_point, torch.is_floating_point,
-        torch.Tensor.is_complex, torch.Tensor.__len__, torch.Tensor.get_device, torch.is_tensor,
+        torch.Tensor.size, torch.Tensor.dim, torch.Tensor.numel, torch.Tensor.is_floating_point,
+        torch.is_floating_point, torch.Tensor.is_complex, torch.Tensor.__len__, torch.Tensor.get_device,
+        torch.is_tensor,
     ]
 )  # fmt: skip
 
@@ -167,7 +168,8 @@ def _updated(
             torch.addr(flat, change[:, 0], rows[0], out=out[copy])
         else:
             torch.addmm(flat, change, rows, out=out[copy])
-    return out.reshape(shell.copies * own.shape[0], *own.shape[1:])
+    found: torch.Tensor = out.reshape(shell.copies * own.shape[0], *own.shape[1:])
+    return found
 
 
 def _one(base: torch.Tensor, delta: Delta, axis: int) -> torch.Tensor:
@@ -185,7 +187,7 @@ def _conv(
         return None
 
     def product(base: torch.Tensor) -> torch.Tensor:
-        return convolve(base, weight, bias, stride, padding, dilation)  # type: ignore[no-any-return]
+        return convolve(base, weight, bias, stride, padding, dilation)
 
     key = (torch.conv2d, id(weight), id(shell.base))
     if key not in shell.memo:
@@ -208,7 +210,8 @@ def _conv(
             out[copy] = product(_one(shell.base, delta, 1))
         else:
             torch.add(own, change, out=out[copy])
-    return out.reshape(-1, *own.shape[1:])
+    found: torch.Tensor = out.reshape(-1, *own.shape[1:])
+    return found
 
 
 def _unit(stride: Any, padding: Any) -> bool:

@@ -55,8 +55,9 @@ class TokenFeed:
 
     @property
     def special_ids(self) -> tuple[int, ...]:
-        """Numbers of tokens that stand for no text."""
-        return tuple(int(number) for number in getattr(self.tokenizer, "all_special_ids", ()))
+        """Numbers of tokens that stand for no text; what the vocabulary lacks does stand for some."""
+        unknown = getattr(self.tokenizer, "unk_token_id", None)
+        return tuple(int(number) for number in getattr(self.tokenizer, "all_special_ids", ()) if number != unknown)
 
     def encode(self, texts: Sequence[Text]) -> Encoded:
         """Tokenise and pad source texts; see `unitscope.models.adapters.Adapter`."""

@@ -208,9 +208,7 @@ class TorchModel:
             job.forward(batch)
         return job.captured()
 
-    def fed(
-        self, items: Sequence[Item], copies: int = 1
-    ) -> tuple[tuple[Any, ...], dict[str, Any], Announced]:
+    def fed(self, items: Sequence[Item], copies: int = 1) -> tuple[tuple[Any, ...], dict[str, Any], Announced]:
         """Arguments of the module for items as one batch, `copies` times after each other, and what the rows are.
 
         Raises ModelError for an item without a grid that the network reads, or longer than it takes.
@@ -224,7 +222,8 @@ class TorchModel:
             longest = max((row.n_positions for row in rows[grid]), default=0)
             if self.feed.max_positions is not None and longest > self.feed.max_positions:
                 raise ModelError(
-                    f"An item has {longest} positions.", expected=f"at most {self.feed.max_positions}, as {self.name} takes"
+                    f"An item has {longest} positions.",
+                    expected=f"at most {self.feed.max_positions}, as {self.name} takes",
                 )
         batch = self.feed.collate({grid: mine * copies for grid, mine in rows.items()})
         spans = {grid: each[: len(items)] for grid, each in batch.spans.items()}

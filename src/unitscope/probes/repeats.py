@@ -41,7 +41,7 @@ def over_repeats(figures: Sequence[float]) -> Interval:
 
     Raises ProbeError for none, or for figures that are no finite numbers.
 
-    >>> over_repeats([0.9, 0.92, 0.91, 0.9, 0.92]).mean
+    >>> round(over_repeats([0.9, 0.92, 0.91, 0.9, 0.92]).mean, 6)
     0.91
     """
     given = np.asarray(figures, np.float64)

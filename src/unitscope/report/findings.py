@@ -53,7 +53,7 @@ def best_supported(
         [*parameters, atlas.layers, top],
     )
     examples = {
-        sign: examples(atlas, [row for row in rows if row["sign"] == sign], kind)
+        sign: example_words(atlas, [row for row in rows if row["sign"] == sign], kind)
         for sign, kind in ((1, "top"), (-1, "low"))
     }
     names = {layer: atlas.names(layer) for layer in {row["layer"] for row in rows}}
@@ -67,7 +67,7 @@ def best_supported(
     ]
 
 
-def examples(atlas: Atlas, rows: Sequence[Row], kind: str) -> dict[tuple[str, int], list[str]]:
+def example_words(atlas: Atlas, rows: Sequence[Row], kind: str) -> dict[tuple[str, int], list[str]]:
     """The first different words of the clips of a kind, of each unit in rows with `layer` and `unit`."""
     if not rows:
         return {}

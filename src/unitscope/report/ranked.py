@@ -37,7 +37,7 @@ def rows(atlas: Atlas, ranking: Ranking, top: int) -> list[Row]:
     )
     found = {(row["layer"], row["unit"]): row for row in matches}
     words = {
-        sign: findings.examples(atlas, [row for row in matches if row["sign"] == sign], kind)
+        sign: findings.example_words(atlas, [row for row in matches if row["sign"] == sign], kind)
         for sign, kind in ((1, "top"), (-1, "low"))
     }
     made = []

@@ -356,22 +356,23 @@ def _all_measures(
 
 
 def _cover(frame: Frame, views: Sequence[View], candidates: Candidates) -> NDArray[np.float32]:
-    """Share of each unit's on-sites on half B (tail by its first sign) its first 1...5 concepts hold at, [U, 5]."""
+    """Share of each unit's on-sites on half B (tail by its first sign) its first 1...5 concepts hold at, [U, 5].
+
+    Sites at which a concept is not known count as without it.
+    """
     whole = next((i for i, u in enumerate(frame.universes) if u.known is None), None)
     if whole is None or not views[whole].n_sites:
         return np.full((len(candidates.concept), N_CANDIDATES), np.nan, np.float32)
-    universe, view = frame.universes[whole], views[whole]
+    columns, view = frame.columns_b(frame.universes[whole]), views[whole]
     last = view.n_sites - 1
     high = math.floor((1 - ON_SHARE) * last)
     edges = view.sorted_at([last - high, high])
     used = np.unique(candidates.concept[candidates.concept >= 0])
     row_of = np.full(frame.table.n_concepts, -1, np.int32)
+    row_of[used] = np.arange(len(used))
     masks = np.zeros((len(used), view.n_sites), np.bool_)
     for row, concept in enumerate(used.tolist()):
-        here = np.flatnonzero(universe.concepts == concept)
-        if len(here):
-            masks[row, universe.columns_b.of(int(here[0]))] = True
-            row_of[concept] = row
+        masks[row, columns.of(concept)] = True
     usable = (candidates.concept >= 0) & (candidates.sign == candidates.sign[:, :1])
     rows = np.where(usable, row_of[np.maximum(candidates.concept, 0)], -1)
     found = _covered(view.keys, edges, candidates.sign[:, 0], rows, masks)

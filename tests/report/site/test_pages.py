@@ -143,6 +143,10 @@ def test_ledes_are_no_stronger_than_the_match() -> None:
     assert "cannot be told: the word itself may be all it knows" in unknown
     assert unit_view.lede({"context": "upos:Y"}, lexical, words)[-1] == "Beyond that it also tells upos:Y."
     assert unit_view.lede(row, None, words) == ["No concept is reported for this unit."]
+    rare = unit_view.lede({**row, "cover_1": 0.04}, lexical, words)[1]
+    assert rare == "But of the sites where it is strongest, only 4.0 % have the concept."
+    assert unit_view.lede({**row, "cover_1": 0.4}, lexical, words) == unit_view.lede(row, lexical, words)
+    assert ": on held-out images it tells" in unit_view.lede(row, lexical, words_of("image"))[0]
     image = unit_view.lede(row, lexical, words_of("image"))[1]
     assert image == "Among cells of like appearance at like places .80 is left: appearance may be all it knows."
 

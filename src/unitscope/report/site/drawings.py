@@ -127,9 +127,13 @@ def passport_parts(shares: Mapping[str, float | None]) -> list[tuple[str, float]
     return [(f"part-{name}", value or 0.0) for name, value in shares.items()]
 
 
-def passport_label(shares: Mapping[str, float | None]) -> str:
-    """Shares of variance in words."""
-    return ", ".join(f"{name} {share(value)}" for name, value in shares.items())
+def passport_label(shares: Mapping[str, float | None], names: Mapping[str, str] | None = None) -> str:
+    """Shares of variance in words; `names` are what the parts are called where they have other names.
+
+    >>> passport_label({"form": 0.25, "rest": 0.75}, {"form": "appearance"})
+    'appearance 25 %, rest 75 %'
+    """
+    return ", ".join(f"{(names or {}).get(name, name)} {share(value)}" for name, value in shares.items())
 
 
 def band(ends: tuple[float | None, float | None]) -> str:

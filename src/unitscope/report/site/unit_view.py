@@ -6,13 +6,16 @@ from typing import Any
 
 from unitscope.atlas import Row
 from unitscope.errors import StoreError
-from unitscope.report.plain import clean, direction, effect, interval
+from unitscope.report.plain import clean, direction, effect, interval, share
 from unitscope.report.site import clips
 from unitscope.report.site.data import SiteData, UnitKey
 from unitscope.report.site.wording import Words
+from unitscope.report.wording import of_grid
 
 N_RANKED = 12
 """Most rankings that a unit's page names."""
+RARE = 0.1
+"""Share of the strongest sites with the concept below which the page says that it is small."""
 RUNGS = ("documents", "word types", "ambiguous words", "minimal pairs")
 
 
@@ -44,6 +47,7 @@ def unit_view(data: SiteData, key: UnitKey) -> dict[str, Any]:
         "matches": matches,
         "others": [each for each in data.matches.get(key, ()) if each["measure"] != "auroc"],
         "shares": {name: row[f"share_{name}"] for name in data.parts},
+        "part_names": of_grid(info.grid).parts,
         "layer_shares": info.counts["trained"]["median_shares"],
         "cover": [row[f"cover_{k}"] for k in range(1, 6) if row.get(f"cover_{k}") is not None],
         "density": histogram[0] if histogram else None,
@@ -69,9 +73,12 @@ def lede(row: Row, first: Row | None, words: Words) -> list[str]:
         return ["No concept is reported for this unit."]
     known = "" if first["low"] is None else f" {interval(first['low'], first['high'])}"
     said = [
-        f"{direction(first['sign']).capitalize()} {clean(first['concept'])}: on held-out documents it tells "
+        f"{direction(first['sign']).capitalize()} {clean(first['concept'])}: on held-out {words.held_out} it tells "
         f"such places from all others with an AUROC of {effect(first['score'])}{known}."
     ]
+    cover = row.get("cover_1")
+    if cover is not None and cover < RARE:
+        said.append(f"But of the sites where it is strongest, only {share(cover)} have the concept.")
     place, bar = first["within_form_position"], first["untrained_p99"]
     left, alone = f"{words.among.capitalize()} {effect(place)} is left", f"{words.alone} may be all it knows"
     if first["kind"] == "contextual":

@@ -16,6 +16,7 @@ class Words:
     among: str
     alone: str
     everything: str
+    held_out: str
 
 
 _TEXT = Words(
@@ -24,6 +25,7 @@ _TEXT = Words(
     "among the same words at like positions",
     "the word itself",
     "all words",
+    "documents",
 )
 _IMAGE = Words(
     "like appearance",
@@ -31,9 +33,15 @@ _IMAGE = Words(
     "among cells of like appearance at like places",
     "appearance",
     "all cells",
+    "images",
 )
 _ITEM = Words(
-    "same form", "like length", "among items of like length", "what is in the items, not what they mean", "all items"
+    "same form",
+    "like length",
+    "among items of like length",
+    "what is in the items, not what they mean",
+    "all items",
+    "items",
 )
 
 
