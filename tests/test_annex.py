@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -61,3 +62,32 @@ def test_refuses_damage_strangers_and_bad_names(atlas: Atlas) -> None:
             write_annex(atlas, "rankings", name, TABLES, {})
     with pytest.raises(StoreError, match="Unknown kind of result 'ranking'"):
         annexes(atlas, "ranking")
+
+
+def test_what_was_there_stays_where_the_new_cannot_be_written(atlas: Atlas, monkeypatch: pytest.MonkeyPatch) -> None:
+    import unitscope.atlas
+
+    write_annex(atlas, "rankings", "r", TABLES, {"seed": 3})
+    write = unitscope.atlas.write_table
+
+    def full(path: Path, columns: Any) -> None:
+        if ".second." in path.name:
+            raise StoreError("Cannot write: no space left on device.")
+        write(path, columns)
+
+    monkeypatch.setattr(unitscope.atlas, "write_table", full)
+    with pytest.raises(StoreError, match="no space left"):
+        write_annex(atlas, "rankings", "r", {"units": {"unit": np.array(["l:9"], object)}, "second": {}}, {"seed": 4})
+    found = read_annex(atlas, "rankings", "r")
+    assert found.about == {"seed": 3}
+    assert found.rows("units")[0]["unit"] == "l:1"
+    assert sorted(path.name for path in found.folder.iterdir()) == ["r.json", "r.units.parquet"]
+
+
+def test_a_file_in_place_of_the_folder_and_names_that_are_none(atlas: Atlas) -> None:
+    (atlas.path / "rankings").write_text("x", encoding="utf-8")
+    with pytest.raises(StoreError, match="Cannot write"):
+        write_annex(atlas, "rankings", "r", {}, {})
+    write_annex(atlas, "probes", "p", TABLES, {})
+    (atlas.path / "probes" / ".x y.json").write_text("{}", encoding="utf-8")
+    assert annexes(atlas, "probes") == ["p"]

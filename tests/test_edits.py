@@ -72,6 +72,7 @@ def test_composition_keeps_order_and_has_an_identity() -> None:
     [
         (lambda: edits.zero("h.0:x"), "Cannot read 'h.0:x' as a unit. Expected: LAYER:UNIT, as 'encoder.layer.3:17'"),
         (lambda: edits.zero("h.0:-1"), "Cannot read 'h.0:-1' as a unit"),
+        (lambda: edits.zero("h.0:²"), "Cannot read 'h.0:²' as a unit"),
         (lambda: edits.zero([]), "No units were named. Expected: addresses"),
         (lambda: edits.zero(3), "Got 3 as units. Expected: addresses"),
         (lambda: edits.zero(["h.0:1", "h.0:1"]), "Unit 'h.0:1' is named twice in one edit. Compose edits with +"),

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unitscope.errors import StoreError, closest
-from unitscope.store import read_sealed, sha256_of, write_sealed
+from unitscope.store import cannot_write, read_sealed, sha256_of, write_sealed
 
 if TYPE_CHECKING:
     import pyarrow
@@ -72,21 +73,37 @@ def write_annex(
     from unitscope.atlas import write_table
 
     folder = atlas.path / _known(kind)
-    if not _NAME.fullmatch(name):
-        raise StoreError(f"Got the name '{name}'.", expected="letters, digits and . _ + = - , at most 100")
+    check_name(name)
     record = folder / f"{name}.json"
-    record.unlink(missing_ok=True)
-    for old in folder.glob(f"{name}.*.parquet"):
-        if old.name.removeprefix(f"{name}.").count(".") == 1:
-            old.unlink()
-    for table, columns in tables.items():
-        write_table(_table(folder, name, table), columns)
+    # What was there stays until all that replaces it is on the disk.
+    fresh = {_table(folder, name, table): folder / f"{name}.{table}.new" for table in tables}
+    try:
+        for columns, path in zip(tables.values(), fresh.values()):
+            write_table(path, columns)
+        record.unlink(missing_ok=True)
+        for old in folder.glob(f"{name}.*.parquet"):
+            if old.name.removeprefix(f"{name}.").count(".") == 1:
+                old.unlink()
+        for path, new in fresh.items():
+            new.replace(path)
+    except OSError as error:
+        raise cannot_write(record, error) from error
+    finally:
+        with suppress(OSError):
+            for new in fresh.values():
+                new.unlink(missing_ok=True)
     checksums = {table: sha256_of(_table(folder, name, table)) for table in tables}
     parent = str(atlas.manifest["key"])
     write_sealed(
         record, {"version": VERSION, "kind": kind, "parent": parent, "about": dict(about), "tables": checksums}
     )
     return Annex(folder, kind, name, parent, dict(about), checksums)
+
+
+def check_name(name: str) -> None:
+    """Raise StoreError for a name that cannot be a file's: what takes long asks before it begins."""
+    if not _NAME.fullmatch(name):
+        raise StoreError(f"Got the name '{name}'.", expected="letters, digits and . _ + = - , at most 100")
 
 
 def read_annex(atlas: Atlas, kind: str, name: str) -> Annex:
@@ -110,7 +127,8 @@ def read_annex(atlas: Atlas, kind: str, name: str) -> Annex:
 def annexes(atlas: Atlas, kind: str) -> Sequence[str]:
     """Names of the results of a kind beside an atlas, in order."""
     folder = atlas.path / _known(kind)
-    return sorted(path.stem for path in folder.glob("*.json")) if folder.is_dir() else []
+    found = (path.stem for path in folder.glob("*.json")) if folder.is_dir() else ()
+    return sorted(name for name in found if _NAME.fullmatch(name))
 
 
 def _known(kind: str) -> str:

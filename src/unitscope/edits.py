@@ -230,7 +230,7 @@ def _parsed(text: str) -> Target:
     if not colon:
         return Target(text)
     numbers = unit.strip("[]").split(",")
-    if layer and all(number.strip().isdigit() for number in numbers):
+    if layer and all(number.strip().isdecimal() for number in numbers):
         return Target(layer, tuple(int(number) for number in numbers))
     raise EditError(f"Cannot read '{text}' as a unit.", expected="LAYER:UNIT, as 'encoder.layer.3:17', or a layer")
 

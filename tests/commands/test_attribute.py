@@ -72,6 +72,9 @@ def test_a_unit_to_words(tiny_model: Path, tmp_path: Path) -> None:
         ((*TEXTS, "--unit", "5"), "Cannot read the unit '5'"),
         ((*TEXTS, "--unit", f"{FFN}:5", "--method", "conductance"), "Unknown method 'conductance' to words"),
         ((*TEXTS, "--layers", FFN, "--target", "python:no.such:thing"), "Cannot import"),
+        ((*TEXTS, "--layers", FFN, "--target", "output:²"), "Cannot read the target 'output:²'"),
+        ((*TEXTS, "--unit", f"{FFN}:²"), f"Cannot read the unit '{FFN}:²'"),
+        ((*TEXTS, "--layers", FFN, "--target", "python:operator:getitem"), "'python:operator:getitem' failed: "),
     ],
 )
 def test_bad_input_is_one_line(tiny_model: Path, arguments: tuple[str, ...], told: str) -> None:

@@ -84,6 +84,7 @@ def test_another_model_and_groups(ranked: Path) -> None:
         (["--by", "probless"], "Unknown method 'probless'. Expected: one of probeless, "),
         (["--by", "auroc", "--concept", "NOUN"], "Concept 'NOUN' is not here. Closest: 'upos:NOUN'."),
         (["--by", "auroc", "--layers", "encoder.layer.7"], "Layer 'encoder.layer.7' is not in this atlas."),
+        (["--by", "random", "--seed", "-1"], "'--seed'"),
         (["--by", "f", "--agree"], "Got --agree and --by. Expected: one of them."),
         (["--by", "effect", "--half", "a"], "Got half 'a' for rankings by effect. Expected: b."),
         (["--by", "auroc", "--half", "c"], "Got half 'c'. Expected: one of a, b, all."),

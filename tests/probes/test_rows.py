@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from unitscope.errors import ProbeError
 from unitscope.probes.base import ArrayMatrix
 from unitscope.probes.rows import Rows, standardise
 
@@ -23,6 +24,11 @@ def test_batches_have_every_row_once(n_sites: int, size: int, block: int, held: 
         np.testing.assert_array_equal(batch.numpy(), values[where])
         assert len(batch) <= size
     assert (seen == 1).all()
+
+
+def test_a_device_that_is_none() -> None:
+    with pytest.raises(ProbeError, match=r"Device 'nowhere' cannot be used: .* Use --device cpu"):
+        Rows(ArrayMatrix(np.zeros((2, 2), np.float32)), device="nowhere")
 
 
 @pytest.mark.parametrize("memory", [0, 1 << 30])

@@ -16,6 +16,7 @@ def test_names_are_made_from_the_concepts_and_the_kind() -> None:
     assert settings_of("feats:Number=Plur", {"kind": "gaussian"}).called == "feats-Number=Plur-gaussian"
     assert settings_of("!?", {}).called == "probe"
     assert settings_of("upos", {"name": "mine"}).called == "mine"
+    assert settings_of("=x" + "y" * 200, {"kind": "gaussian"}).called == "x" + "y" * 79 + "-gaussian"
 
 
 def test_parameters_are_plain_and_leave_out_what_changes_nothing() -> None:
@@ -40,6 +41,7 @@ def test_parameters_are_plain_and_leave_out_what_changes_nothing() -> None:
         ({"layers": "encoder.*"}, r"Got layers='encoder\.\*'\. Expected: a list"),
         ({"shares": (0.0,)}, r"Got shares \[0\.0\] of units"),
         ({"seed": -1}, "Got seed=-1"),
+        ({"name": "../x"}, r"Got the name '\.\./x'"),
     ],
 )
 def test_bad_values(given: dict[str, Any], told: str) -> None:

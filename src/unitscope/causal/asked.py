@@ -63,7 +63,7 @@ def target_of(text: str, model: Network) -> Target:
 
 
 def _number(text: str) -> int | None:
-    return int(text) if text.removeprefix("-").isdigit() else None
+    return int(text) if text.removeprefix("-").isdecimal() else None
 
 
 def _token(word: str, model: Network) -> int:
@@ -82,7 +82,7 @@ def _function(text: str) -> Target:
     name, _, function = text.removeprefix("python:").partition(":")
     try:
         found = getattr(importlib.import_module(name), function)
-    except (ImportError, AttributeError, ValueError) as error:
+    except Exception as error:  # importing runs a module of the user's, which may fail in any way
         raise AttributionError(f"Cannot import '{text}': {error}.", expected="python:pkg.module:function") from error
     return Function(found, text)
 

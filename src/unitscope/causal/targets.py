@@ -13,7 +13,7 @@ from typing import Any, Literal
 import torch
 
 from unitscope.causal.feeding import Fed, Network
-from unitscope.errors import AttributionError, ModelError
+from unitscope.errors import AttributionError, ModelError, UnitscopeError
 from unitscope.models.adapters import TARGET
 
 Seen = Mapping[str, torch.Tensor]
@@ -253,8 +253,16 @@ class Function(Target):
         return self.label
 
     def score(self, output: Any, seen: Seen, fed: Fed, model: Network) -> torch.Tensor:
-        """See `Target`."""
-        return self.function(output, fed)
+        """See `Target`. Raises AttributionError where the function fails."""
+        try:
+            return self.function(output, fed)
+        except UnitscopeError:
+            raise
+        except Exception as error:
+            raise AttributionError(
+                f"The target '{self.label}' failed: {type(error).__name__}: {error}.",
+                expected="a function of the network's output and the batch",
+            ) from error
 
 
 def scalar(found: Any, target: Target, n_rows: int) -> torch.Tensor:

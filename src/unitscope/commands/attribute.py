@@ -166,7 +166,7 @@ def _words(options: AttributeOptions, model: Model, items: list[Item]) -> None:
     from unitscope.store import write_json
 
     layer, _, unit = (options.unit or "").rpartition(":")
-    if not layer or not unit.isdigit():
+    if not layer or not unit.isdecimal():
         raise AttributionError(f"Cannot read the unit '{options.unit}'.", expected="LAYER:INDEX, as encoder.layer.3:7")
     kind = options.method or "integrated-gradients"
     if kind not in KINDS:

@@ -41,7 +41,7 @@ class RankOptions:
     name: Annotated[str | None, typer.Option(help="Name to keep it under, or of one that is kept.")] = None
     agree: Annotated[bool, typer.Option("--agree", help="How far the kept rankings agree.")] = False
     top: Annotated[int, typer.Option(min=1, metavar="N", help="Number of units shown, or compared.")] = 20
-    seed: Annotated[int, typer.Option(help="Seed of whatever is drawn.")] = 0
+    seed: Annotated[int, typer.Option(min=0, help="Seed of whatever is drawn.")] = 0
     model: Annotated[str | None, typer.Option(help="The atlas' model, where it has moved.")] = None
     corpus: Annotated[str | None, typer.Option(help="The atlas' corpus, where it has moved.")] = None
     json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False

@@ -37,7 +37,12 @@ class Rows:
     ) -> None:
         import torch
 
-        self.matrix, self.device = matrix, torch.device(device)
+        try:
+            self.device = torch.empty(0, device=device).device
+        except (RuntimeError, AssertionError) as error:
+            first = str(error).partition("\n")[0]
+            raise ProbeError(f"Device '{device}' cannot be used: {first}", fix="Use --device cpu.") from error
+        self.matrix = matrix
         self.n_sites, self.n_units = matrix.n_sites, matrix.n_units
         self._blank = torch.from_numpy(np.flatnonzero(blank)) if blank is not None and blank.any() else None
         self._held = self._hold() if self.n_sites * self.n_units * 4 <= memory else None

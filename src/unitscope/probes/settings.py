@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from unitscope.annex import check_name
 from unitscope.errors import ProbeError, closest
 from unitscope.probes.curves import SHARES, sizes
 from unitscope.probes.questions import LEAST_SITES
@@ -78,6 +79,7 @@ class ProbeSettings:
                 raise ProbeError(f"Got {name}={getattr(self, name)}.", expected="a number between 0 and 1")
         if not 0 <= self.seed < 1 << 31:
             raise ProbeError(f"Got seed={self.seed}.", expected="a whole number from 0 to 2**31 - 1")
+        check_name(self.called)
         object.__setattr__(self, "layers", tuple(self.layers))
         object.__setattr__(self, "shares", tuple(self.shares))
         _ = sizes(self.shares, 1)
@@ -87,7 +89,7 @@ class ProbeSettings:
         """The name of the result: as given, else from the concepts and the kind."""
         if self.name:
             return self.name
-        plain = re.sub(r"[^\w.+=-]+", "-", self.concepts).strip("-") or "probe"
+        plain = re.sub(r"[^\w.+=-]+", "-", self.concepts).strip(".+=-")[:80] or "probe"
         return plain if self.kind == "linear" else f"{plain}-{self.kind}"
 
     def parameters(self) -> dict[str, Any]:

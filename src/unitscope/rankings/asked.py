@@ -50,6 +50,8 @@ class Question:
             )
         if self.half is not None and self.half not in HALVES:
             raise RankingError(f"Got half '{self.half}'.", expected=f"one of {', '.join(HALVES)}")
+        if not 0 <= self.seed < 1 << 63:
+            raise RankingError(f"Got seed={self.seed}.", expected="a whole number from 0 to 2**63 - 1")
 
     def to_json(self) -> dict[str, Any]:
         """What of the question belongs in an origin."""

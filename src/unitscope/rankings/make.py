@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from unitscope.activations import Activations, Tick, activations_of
+from unitscope.annex import check_name
 from unitscope.atlas import Atlas
 from unitscope.compared.sides import split_spec
 from unitscope.errors import RankingError
@@ -58,6 +59,8 @@ def rank(
     atlas = opened if isinstance(opened, Atlas) else None
     if name is not None and atlas is None:
         raise RankingError("Got a name, but no atlas to keep rankings beside.", fix="Leave the name out.")
+    if name is not None:
+        check_name(name)
     method = parse_method(by, tuple(atlas.manifest["measures"]) if atlas else ()) if isinstance(by, str) else by
 
     def read() -> Activations:
