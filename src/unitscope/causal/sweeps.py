@@ -104,7 +104,7 @@ def curve(
 
 @dataclass(frozen=True)
 class Importance:
-    """Effects of taking out single units: `units` [U] addresses, `effects` in their order, `q` [U] false discovery rates.
+    """Effects of taking out single units: `units` and `effects` [U]; `q` [U] false discovery rates.
 
     A unit whose removal changes no number at all has effect 0 and p 1.
     """

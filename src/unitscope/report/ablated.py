@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from rich.console import Group, RenderableType
 from rich.text import Text
 
 from unitscope.report.listing import Column, Listing
 from unitscope.report.plain import chance, clean, counted, finite, number
+from unitscope.stats.discoveries import adjust
 
 if TYPE_CHECKING:
     from unitscope.causal.ablating import Ablated
@@ -131,8 +133,8 @@ def _single(found: Ablated, top: int) -> list[RenderableType]:
 
 
 def _matches(found: Ablated) -> list[RenderableType]:
-    rows = []
-    for each in found.specific:
+    rows, verdicts = [], verdicts_of(found)
+    for each, (q, told) in zip(found.specific, verdicts, strict=True):
         rows.append(
             [
                 clean(each.unit),
@@ -141,7 +143,8 @@ def _matches(found: Ablated) -> list[RenderableType]:
                 signed(each.outside.effect),
                 signed(each.difference.effect),
                 between(each.difference),
-                verdict(each.difference, each.inside),
+                chance(q),
+                told,
             ]
         )
     columns = (
@@ -151,9 +154,10 @@ def _matches(found: Ablated) -> list[RenderableType]:
         Column("without", "without it"),
         Column("difference", "difference"),
         Column("95 %", ""),
+        Column("q", "q"),
         Column("", text=True),
     )
-    n = sum(verdict(each.difference, each.inside) == "specific" for each in found.specific)
+    n = sum(told == "specific" for _, told in verdicts)
     return [
         Text("Matches: loss after sites with the concept and without", style="bold"),
         Listing(columns, rows),
@@ -163,16 +167,25 @@ def _matches(found: Ablated) -> list[RenderableType]:
     ]
 
 
-def verdict(difference: Effect, inside: Effect) -> str:
-    """`specific`: it costs loss where the concept is, and more than elsewhere; both beyond their intervals.
+def verdicts_of(found: Ablated) -> list[tuple[float, str]]:
+    """Of each match the false discovery rate q of its difference, among those shown, and a verdict; see `verdict`."""
+    q = adjust(np.array([each.difference.p for each in found.specific], np.float64))
+    return [(rate, verdict(each.difference, each.inside, rate)) for rate, each in zip(q.tolist(), found.specific)]
 
-    `elsewhere`: it costs more where the concept is not. `no difference`, and a dash where there is no interval.
+
+def verdict(difference: Effect, inside: Effect, q: float) -> str:
+    """`specific`: it costs loss where the concept is, and more than elsewhere.
+
+    `elsewhere`: it costs more where the concept is not. `no cost`: more than elsewhere, but no loss at the concept
+    itself. `no difference` where q is above 5 %, and a dash where there is no interval.
     """
-    if difference.low != difference.low:
+    if q != q:
         return "–"
-    if difference.low > 0 and inside.low > 0:
-        return "specific"
-    return "elsewhere" if difference.high < 0 else "no difference"
+    if q > FALSE_DISCOVERIES:
+        return "no difference"
+    if difference.effect < 0:
+        return "elsewhere"
+    return "specific" if inside.low > 0 else "no cost"
 
 
 def to_json(found: Ablated) -> dict[str, Any]:
@@ -188,6 +201,7 @@ def to_json(found: Ablated) -> dict[str, Any]:
         data["single_units"] = unit_rows(found.importance)
     if found.specific:
         data["match_effects"] = [
-            match_row(each) | {"verdict": verdict(each.difference, each.inside)} for each in found.specific
+            match_row(each) | {"q": q, "verdict": told}
+            for each, (q, told) in zip(found.specific, verdicts_of(found), strict=True)
         ]
     return finite(data)  # type: ignore[no-any-return]
