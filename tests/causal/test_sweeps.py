@@ -123,7 +123,7 @@ def test_specificity_is_the_difference_of_plain_means(language_model: Callable[[
     words = [word for text in texts for word in text]
     at = np.flatnonzero([word == "dog" for word in words]).astype(np.int32)
     table = ConceptTable(("word:dog",), ("word",), np.array([0, len(at)]), at, len(words))
-    item, position = np.repeat(np.arange(40, dtype=np.int32), 6), np.tile(np.arange(6, dtype=np.int32), 14)
+    item, position = np.repeat(np.arange(40, dtype=np.int32), 6), np.tile(np.arange(6, dtype=np.int32), 40)
     sites = Sites(item, position, np.full(len(words), 6, np.int32), np.zeros(len(words), np.int32))
     held = Activations.of_arrays({"h.0.mlp.act": np.zeros((len(words), 64), np.float32)}, table, sites=sites)
     task = LanguageModelling().bound(model, items)
