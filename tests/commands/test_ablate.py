@@ -15,6 +15,7 @@ from unitscope.atlas import Atlas
 from unitscope.cli import app
 
 FFN = "encoder.layer.1.intermediate"
+SIZE = "def size(output, batch):\n    return output.last_hidden_state[:, 1].abs().max(dim=1).values\n"
 
 
 def call(verb: str, *arguments: object) -> Any:
@@ -30,7 +31,7 @@ def ranked(tiny_atlas: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_curve_and_single_units(ranked: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "own_task.py").write_text("def size(output, batch):\n    return output.last_hidden_state[:, 1].abs().max(dim=1).values\n")
+    (tmp_path / "own_task.py").write_text(SIZE)
     monkeypatch.syspath_prepend(tmp_path)
     line = (ranked, "--task", "python:own_task:size", "--ranking", "f", "--units", "1,8", "--draws", 2)
     shown = call("ablate", *line, "--single", FFN, "--top", 3, "--max-items", 40, "--name", "own")
