@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from unitscope.commands import attribute, compare, contest, demo, export, layers, merge, probe, rank, show
+from unitscope.commands import ablate, attribute, compare, contest, demo, export, layers, merge, probe, rank, show
 from unitscope.commands import map as map_
 from unitscope.commands.verbs import add_verb
 
@@ -29,6 +29,7 @@ add_verb(app, "compare", compare.CompareOptions, compare.run)
 add_verb(app, "attribute", attribute.AttributeOptions, attribute.run)
 add_verb(app, "contest", contest.ContestOptions, contest.run, resumes=True)
 add_verb(app, "rank", rank.RankOptions, rank.run, resumes=True)
+add_verb(app, "ablate", ablate.AblateOptions, ablate.run, resumes=True)
 
 
 def _version(asked: bool) -> None:

@@ -70,6 +70,10 @@ class AttributionError(UnitscopeError):
     """An attribution makes no sense: a target that is no scalar or does not depend on a layer, a unit out of range."""
 
 
+class TaskError(UnitscopeError):
+    """A task cannot be measured: no items for it, no label column, an output it cannot read, nothing to take out."""
+
+
 def closest(name: str, known: Iterable[str], n: int = 3) -> str:
     """Near misses of `name` as a sentence, or an empty string.
 

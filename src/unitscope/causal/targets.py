@@ -112,8 +112,8 @@ class NextToken(Target):
             raise AttributionError(f"{model.name} reads no token numbers.", expected="a language model")
         real = fed.real[grid]
         rows, at = self._positions(real)
-        hidden = _hidden(output)
-        scores = _token_logits(model, hidden[rows, at])
+        hidden = hidden_state(output)
+        scores = token_logits(model, hidden[rows, at])
         if self.token is None:
             chosen = ids[rows, at + 1]
         else:
@@ -163,7 +163,7 @@ class Coordinate(Target):
 
     def score(self, output: Any, seen: Seen, fed: Fed, model: Network) -> torch.Tensor:
         """See `Target`."""
-        pooled = _pooled(_hidden(output), fed, self.pool)
+        pooled = _pooled(hidden_state(output), fed, self.pool)
         if not 0 <= self.index < pooled.shape[1]:
             raise AttributionError(
                 f"Coordinate {self.index} of an output of {pooled.shape[1]}.",
@@ -192,7 +192,7 @@ class HeadLogit(Target):
             raise AttributionError(
                 f"Class {self.index} of {len(self.weight)}.", expected=f"a class from 0 to {len(self.weight) - 1}"
             )
-        pooled = _pooled(_hidden(output), fed, self.pool)
+        pooled = _pooled(hidden_state(output), fed, self.pool)
         if pooled.shape[1] != self.weight.shape[1]:
             raise AttributionError(f"A head on {self.weight.shape[1]} inputs on an output of {pooled.shape[1]}.")
         logit = pooled @ self.weight[self.index].to(pooled)
@@ -290,7 +290,8 @@ def _logits(output: Any) -> torch.Tensor:
     return found.flatten(1)
 
 
-def _hidden(output: Any) -> torch.Tensor:
+def hidden_state(output: Any) -> torch.Tensor:
+    """The last hidden state [B, T, D] in what a module gave. Raises AttributionError where there is none."""
     found = getattr(output, "last_hidden_state", output)
     if isinstance(found, (tuple, list)) and found:
         found = found[0]
@@ -313,7 +314,7 @@ def _pooled(hidden: torch.Tensor, fed: Fed, pool: Pool) -> torch.Tensor:
     return (hidden * real[..., None]).sum(dim=1) / n[:, None]
 
 
-def _token_logits(model: Network, hidden: torch.Tensor) -> torch.Tensor:
+def token_logits(model: Network, hidden: torch.Tensor) -> torch.Tensor:
     """Logits [n, V] of hidden states [n, D] that the final norm gave."""
     head = getattr(model, "head", None)
     if head is None:
