@@ -247,9 +247,7 @@ def test_the_checksums_are_those_of_sixteen_rows_or_about_64_kilobytes(tmp_path:
     assert sums["scale"] == [zlib.crc32(example()["scale"].tobytes())]
 
 
-def test_files_with_a_checksum_for_sixteen_rows_each_are_read(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_files_with_a_checksum_for_sixteen_rows_each_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     thin = np.arange(40_000, dtype=np.float32).reshape(10_000, 4)
     with monkeypatch.context() as before:
         before.setattr("unitscope.store.CRC_BYTES", 1)

@@ -24,11 +24,11 @@ add_verb(app, "map", map_.MapOptions, map_.run, resumes=True)
 add_verb(app, "show", show.ShowOptions, show.run)
 add_verb(app, "export", export.ExportOptions, export.run)
 add_verb(app, "merge", merge.MergeOptions, merge.run)
+add_verb(app, "contest", contest.ContestOptions, contest.run, resumes=True)
+add_verb(app, "rank", rank.RankOptions, rank.run, resumes=True)
 add_verb(app, "probe", probe.ProbeOptions, probe.run, resumes=True)
 add_verb(app, "compare", compare.CompareOptions, compare.run)
 add_verb(app, "attribute", attribute.AttributeOptions, attribute.run)
-add_verb(app, "contest", contest.ContestOptions, contest.run, resumes=True)
-add_verb(app, "rank", rank.RankOptions, rank.run, resumes=True)
 add_verb(app, "ablate", ablate.AblateOptions, ablate.run, resumes=True)
 
 
