@@ -100,3 +100,50 @@ def test_mistakes_end_in_one_line(ranked: Path, arguments: list[str], told: str)
     assert result.exit_code == 2
     assert told in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_probes_are_crossed_with_rankings(ranked: Path) -> None:
+    for by in ("probeless", "variance"):
+        arguments = ["--by", by, "--layers", "encoder.layer.0", "--name", f"cross-{by}"]
+        assert rank(ranked, *arguments, *(["--concepts", "upos"] if by == "probeless" else [])).exit_code == 0
+    arguments = ["--cross", "2,8", "--concepts", "upos", "--layers", "encoder.layer.0", "--name", "cross-probeless"]
+    rows = json.loads(rank(ranked, *arguments, "--json").stdout)
+    assert {(row["probe"], row["ranking"], row["k"]) for row in rows} == {
+        (probe, "cross-probeless", k) for probe in ("linear", "gaussian") for k in (2, 8)
+    }
+    by_k = {row["k"]: row for row in rows if row["probe"] == "linear"}
+    assert 0 <= by_k[2]["random_least"] <= by_k[2]["random"] <= by_k[2]["random_greatest"] <= 1
+    assert by_k[2]["top"] < by_k[8]["top"], "more units tell more"
+    shown = rank(ranked, *arguments)
+    assert shown.exit_code == 0, shown.stderr
+    assert "Probes of upos, fitted on half A: accuracy on half B" in shown.stdout
+    assert "drawn at random" in shown.stdout
+
+
+def test_layers_are_compared(ranked: Path) -> None:
+    arguments = ["--alike", "--layers", "encoder.layer.[01]"]
+    found = json.loads(rank(ranked, *arguments, "--json").stdout)
+    figures = {(row["layer"], row["other_layer"]): row for row in found["layers"]}
+    assert len(figures) == 4
+    same = figures["encoder.layer.0", "encoder.layer.0"]
+    assert same["cka"] == pytest.approx(1, abs=1e-4)
+    other = figures["encoder.layer.0", "encoder.layer.1"]
+    assert other["cka"] == pytest.approx(figures["encoder.layer.1", "encoder.layer.0"]["cka"], abs=1e-4)
+    assert other["cka_chance"] < other["cka"] < 1
+    shown = rank(ranked, *arguments, "--with", f"{ranked}@untrained:encoder.layer.0")
+    assert shown.exit_code == 0, shown.stderr
+    assert "Debiased CKA" in shown.stdout
+    assert "1: encoder.layer.0" in shown.stdout
+
+
+def test_what_cross_and_alike_refuse(ranked: Path) -> None:
+    for arguments, said in (
+        (["--cross", "2"], "Got --cross without --concepts."),
+        (["--cross", "2,x", "--concepts", "upos"], "Got --cross 2,x. Expected: numbers of units"),
+        (["--cross", "0", "--concepts", "upos"], "Got --cross 0."),
+        (["--cross", "2", "--agree"], "Got --agree and --cross. Expected: one of them."),
+        (["--alike", "--with", "a", "--with", "b"], "Got 2 other models. Expected: one, or none."),
+    ):
+        refused = rank(ranked, *arguments)
+        assert refused.exit_code == 2
+        assert said in " ".join(refused.stderr.split())

@@ -40,6 +40,13 @@ class RankOptions:
     ] = field(default_factory=list)
     name: Annotated[str | None, typer.Option(help="Name to keep it under, or of one that is kept.")] = None
     agree: Annotated[bool, typer.Option("--agree", help="How far the kept rankings agree.")] = False
+    cross: Annotated[
+        str | None,
+        typer.Option(metavar="N,N", help="Fit probes of --concepts to the first N units of each kept ranking."),
+    ] = None
+    alike: Annotated[
+        bool, typer.Option("--alike", help="How alike layers are: CKA, SVCCA, PWCCA; with --with, to another model's.")
+    ] = False
     top: Annotated[int, typer.Option(min=1, metavar="N", help="Number of units shown, or compared.")] = 20
     seed: Annotated[int, typer.Option(min=0, help="Seed of whatever is drawn.")] = 0
     model: Annotated[str | None, typer.Option(help="The atlas' model, where it has moved.")] = None
@@ -52,16 +59,22 @@ def run(options: RankOptions) -> None:
 
     By a measure, effects on held-out sites, class means, variance, chance, or what other models have of them. Rankings
     are kept beside the atlas; without --by those that are there are listed, or one is shown with --name. --agree
-    compares them.
+    compares them, --cross fits probes to their first units. --alike compares layers instead of units.
     """
     from unitscope.atlas import Atlas
     from unitscope.errors import PlanError
 
-    if options.agree and options.by:
-        raise PlanError("Got --agree and --by.", expected="one of them")
+    asked = {"--by": options.by, "--agree": options.agree, "--cross": options.cross, "--alike": options.alike}
+    given = [name for name, value in asked.items() if value]
+    if len(given) > 1:
+        raise PlanError(f"Got {' and '.join(given)}.", expected="one of them")
     atlas = Atlas.open(options.atlas)
     if options.agree:
         _agree(atlas, options)
+    elif options.cross:
+        _cross(atlas, options, options.cross)
+    elif options.alike:
+        _alike(atlas, options)
     elif options.by:
         _rank(atlas, options, options.by)
     else:
@@ -154,3 +167,63 @@ def _agree(atlas: Atlas, options: RankOptions) -> None:
         screen.write_json(ranked.agreement_json(compared))
         return
     screen.out(whole_lines=True).print(ranked.agreement(compared))
+
+
+def _cross(atlas: Atlas, options: RankOptions, numbers: str) -> None:
+    from unitscope.errors import PlanError
+    from unitscope.rankings import kept
+    from unitscope.rankings.base import ALL
+    from unitscope.rankings.probed import cross_probes
+    from unitscope.report import crossed
+
+    if options.concepts is None:
+        raise PlanError("Got --cross without --concepts.", expected="a category to probe, as --concepts upos")
+    parts = split_names([numbers])
+    if not parts or not all(each.isdecimal() and int(each) > 0 for each in parts):
+        raise PlanError(f"Got --cross {numbers}.", expected="numbers of units, as 10,50")
+    names = [options.name] if options.name else kept.names(atlas)
+    found = {
+        name: each
+        for name in names
+        for each in kept.load(atlas, name)
+        if each.target == ALL and each.origin.parameters.get("category") in (None, options.concepts)
+    }
+    with screen.bars(screen.err()) as progress:
+        made = cross_probes(
+            atlas,
+            options.concepts,
+            found,
+            sorted({int(each) for each in parts}),
+            layers=split_names(options.layers),
+            seed=options.seed,
+            model=options.model,
+            corpus=options.corpus,
+            tick=progress,
+        )
+    if options.json:
+        screen.write_json(crossed.crossed_json(made))
+        return
+    screen.out(whole_lines=True).print(crossed.crossed(made, options.concepts))
+
+
+def _alike(atlas: Atlas, options: RankOptions) -> None:
+    from unitscope.errors import PlanError
+    from unitscope.rankings.alike import alike
+    from unitscope.report import crossed
+
+    if len(options.with_) > 1:
+        raise PlanError(f"Got {len(options.with_)} other models.", expected="one, or none")
+    with screen.bars(screen.err()) as progress:
+        found, told = alike(
+            atlas,
+            options.with_[0] if options.with_ else None,
+            layers=split_names(options.layers),
+            seed=options.seed,
+            model=options.model,
+            corpus=options.corpus,
+            tick=progress,
+        )
+    if options.json:
+        screen.write_json({"sites": told, "layers": crossed.similar_json(found)})
+        return
+    screen.out(whole_lines=True).print(crossed.similar(found, told))
