@@ -64,7 +64,7 @@ def run(options: RankOptions) -> None:
     from unitscope.atlas import Atlas
     from unitscope.errors import PlanError
 
-    asked = {"--by": options.by, "--agree": options.agree, "--cross": options.cross, "--alike": options.alike}
+    asked = {"--agree": options.agree, "--by": options.by, "--cross": options.cross, "--alike": options.alike}
     given = [name for name, value in asked.items() if value]
     if len(given) > 1:
         raise PlanError(f"Got {' and '.join(given)}.", expected="one of them")
