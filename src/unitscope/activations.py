@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from unitscope.corpora.base import Corpus
     from unitscope.models.base import Model
     from unitscope.study.plan import Study
+    from unitscope.study.run import Run
 
 Tick = Callable[[str, int, int], None]
 FOLDER = "activations"
@@ -265,30 +266,11 @@ def activations_of(
     Raises UnknownLayerError, PlanError where layers are on several grids, and StoreError where the model or the corpus
     is not the atlas' own.
     """
-    from unitscope.api import Settings, make_run
-
     if variant not in VARIANTS:
         raise PlanError(f"Unknown variant '{variant}'.", expected=", ".join(VARIANTS), fix=closest(variant, VARIANTS))
-    origin = origin_of(atlas)
     study = _study(atlas)
     chosen = _chosen_layers(study, layers)
-    reading = dict(origin.get("reading", {})) if other is None else {}
-    specs = tuple(concepts) or tuple(origin.get("concepts", ()))
-    study.layers[0].address.partition("~")[0]
-    run = make_run(
-        _given("model", model, origin),
-        other if other is not None else _given("corpus", corpus, origin),
-        atlas.path,
-        Settings(
-            layers=[layer.address for layer in chosen if not layer.basis]
-            or [study.layers[0].address.partition("~")[0]],
-            concepts=specs,
-            lens=False,
-            threads=study.threads,
-            device=study.device,
-            **(reading if isinstance(other or corpus, str | None) else {}),
-        ),
-    )
+    run = _run_of(atlas, study, chosen, concepts, model, corpus, other)
     _refuse_others(run.study, study, other is None)
     study = replace(study, corpus_hash=run.study.corpus_hash)
     named = ("weight_hash", "corpus_hash", "seed", "resample", "long_items", "batch_size", "pool")
@@ -307,6 +289,35 @@ def activations_of(
     )
     extract(atlas, replace(study, layers=tuple(chosen)), variant, run.model, prepared, folder, tick)
     return load(folder, chosen, prepared, study.seed, str(atlas.manifest["key"]))
+
+
+def _run_of(
+    atlas: Atlas,
+    study: Study,
+    chosen: Sequence[Layer],
+    concepts: Sequence[str],
+    model: str | Model | None,
+    corpus: str | Corpus | None,
+    other: str | Corpus | None,
+) -> Run:
+    """The atlas' model and corpus (or another corpus) loaded and described, as a map of the chosen layers would be."""
+    from unitscope.api import Settings, make_run
+
+    origin = origin_of(atlas)
+    is_read = isinstance(other or corpus, str | None)  # a corpus that is an object has been read as its owner wished
+    reading = dict(origin.get("reading", {})) if other is None and is_read else {}
+    # A study needs a layer of the model's own, where only bases are chosen.
+    own = [layer.address for layer in chosen if not layer.basis] or [study.layers[0].address.partition("~")[0]]
+    settings = Settings(
+        layers=own,
+        concepts=tuple(concepts) or tuple(origin.get("concepts", ())),
+        lens=False,
+        threads=study.threads,
+        device=study.device,
+        **reading,
+    )
+    loaded = _given("model", model, origin)
+    return make_run(loaded, other if other is not None else _given("corpus", corpus, origin), atlas.path, settings)
 
 
 def extract(
