@@ -89,3 +89,29 @@ def test_bad_input_is_one_line(ranked: Path, arguments: tuple[str, ...], told: s
     assert shown.exit_code == 2, shown.output
     assert told in " ".join(shown.stderr.split())
     assert "Traceback" not in shown.output
+
+
+def test_the_accuracy_of_a_trained_head(tmp_path: Path, tiny_model: Path) -> None:
+    said = {"cat": ("dog", "cat"), "house": ("house", "garden")}
+    rows = [
+        f"the {('old', 'young', 'big')[n % 3]} {word} saw a {words[n % 2]}\t{label}"
+        for n in range(30)
+        for label, words in said.items()
+        for word in words
+    ]
+    corpus = tmp_path / "told.tsv"
+    corpus.write_text("\n".join(["text\tlabel", *rows]) + "\n", encoding="utf-8")
+    atlas = tmp_path / "told"
+    line = ("--corpus", corpus, "--layers", FFN, "--concepts", "position", "--measures", "auroc", "--workers", 1)
+    mapped = call("map", tiny_model, *line, "--out", atlas)
+    assert mapped.exit_code == 0, mapped.stderr
+    assert call("rank", atlas, "--by", "variance", "--name", "v").exit_code == 0
+    found = call("ablate", atlas, "--task", "label:label", "--ranking", "v", "--units", "1,32", "--draws", 2, "--json")
+    assert found.exit_code == 0, found.stderr
+    data = json.loads(found.stdout)
+    assert 0.5 < data["unedited"] <= 1, "words of one class alone give the label away"
+    curve = {(row["selection"], row["n_units"]): row["effect"] for row in data["curve"]}
+    assert curve["top", 32] == pytest.approx(curve["bottom", 32]), "all units of the layer, in either order"
+    unknown = call("ablate", atlas, "--task", "label:lable", "--ranking", "v", "--units", 1)
+    assert unknown.exit_code == 2
+    assert "Labels here: label." in " ".join(unknown.stderr.split())
