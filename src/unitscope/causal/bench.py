@@ -22,7 +22,7 @@ from unitscope.edits import Edit
 from unitscope.models.editing import Editable
 
 Tick = Callable[[str, int, int], None]
-CHUNK = 64
+CHUNK = 32
 """Edits whose statistics are kept together."""
 _TELL = 60.0
 

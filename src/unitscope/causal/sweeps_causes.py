@@ -61,9 +61,10 @@ class Reading:
 class Cause:
     """What a unit reads, writes and does.
 
-    `inside`, `outside` and `difference` are effects at the concept, elsewhere, and one less the other; `other` is the
-    effect at the concept under the other edit and `apart` that of the first less it. `written` is the change of its
-    tokens' mean log-probability where it is strongly on. `q` is that of the difference, among those asked for.
+    `inside`, `outside` and `difference` are effects at the concept (`n_inside` numbers), elsewhere, and one less the
+    other; `other` is the effect at the concept under the other edit and `apart` that of the first less it. `written` is
+    the change of its tokens' mean log-probability at the `n_written` tokens where it is strongly on. `q` is that of the
+    difference, among those asked for.
     """
 
     reading: Reading
@@ -73,6 +74,8 @@ class Cause:
     other: Effect
     apart: Effect
     written: Effect
+    n_inside: int
+    n_written: int
     q: float
     verdict: str
     contradiction: str
@@ -85,7 +88,9 @@ class _Found:
     difference: Effect
     other: Effect
     apart: Effect
+    n_inside: int
     written: Effect = NO_EFFECT
+    n_written: int = 0
 
 
 def causes_of(
@@ -114,8 +119,8 @@ def causes_of(
         against = contradictions(reading, each, told, edits, rising)
         made.append(
             Cause(
-                reading, each.inside, each.outside, each.difference, each.other, each.apart, each.written, rate, told,
-                "; ".join(against),
+                reading, each.inside, each.outside, each.difference, each.other, each.apart, each.written,
+                each.n_inside, each.n_written, rate, told, "; ".join(against),
             )
         )  # fmt: skip
     return made
@@ -182,7 +187,8 @@ def _at_sites(
                 contrast(first[0], first[1], block),
                 effect_of(*second[0], block),
                 effect_of(first[0][0] - second[0][0], first[0][1], block),
-                _written(found[0], found[1 + at], at, block) if reading.token_ids else NO_EFFECT,
+                int(first[0][1].sum()),
+                *(_written(found[0], found[1 + at], at, block) if reading.token_ids else (NO_EFFECT, 0)),
             )
         )
     return made
@@ -254,9 +260,11 @@ def _loss_parts(
     return by_item(change, there & mask[flat], owner), by_item(change, there & ~mask[flat], owner)
 
 
-def _written(plain: Sequence[Any], edited: Sequence[Any], at: int, block: NDArray[np.int64]) -> Effect:
+def _written(plain: Sequence[Any], edited: Sequence[Any], at: int, block: NDArray[np.int64]) -> tuple[Effect, int]:
+    """The change of a unit's tokens where it is on, and at how many tokens that is."""
     change = np.array([one[1][0] for one in edited]) - np.array([base[1][at] for base in plain])
-    return effect_of(change[:, 0], np.array([one[1][0][1] for one in edited]), block)
+    n = np.array([one[1][0][1] for one in edited])
+    return effect_of(change[:, 0], n, block), int(n.sum())
 
 
 # --- tasks whose numbers have classes
@@ -291,6 +299,7 @@ def _by_class(
                 sums.effect(at, value=_less(own, others)),
                 sums.effect(at + len(units), value=own),
                 sums.effect(at, at + len(units), value=own),
+                int(np.sum([(part == c).sum() for part in bench.task.of_number])),
             )
         )
     return kept, found
