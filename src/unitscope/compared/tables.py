@@ -1,7 +1,7 @@
 """The tables of a comparison: what became of each unit's first concept, counts by layer and by concept.
 
-A unit *kept* its concept if both sides' first reported concept is the same, by the same end of its scale; *turned* if it
-is the same by the other end. With another first concept it *moved* if the concept it left is weaker in B, or the one it
+A unit *kept* its concept if both sides' first reported concept is the same, by the same end of its scale; *turned* if
+it is the same by the other end. With another first concept it *moved* if the concept it left is weaker in B, or the one it
 took up weaker in A, beyond both errors; else it is *undecided*. It *lost* or *gained* one where it is reported on one
 side alone.
 
