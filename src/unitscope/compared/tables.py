@@ -1,9 +1,9 @@
 """The tables of a comparison: what became of each unit's first concept, counts by layer and by concept.
 
 A unit *kept* its concept if both sides' first reported concept is the same, by the same end of its scale; *turned* if
-it is the same by the other end. With another first concept it *moved* if the concept it left is weaker in B, or the one it
-took up weaker in A, beyond both errors; else it is *undecided*. It *lost* or *gained* one where it is reported on one
-side alone.
+it is the same by the other end. With another first concept it *moved* if the concept it left is weaker in B, or the one
+it took up weaker in A, beyond both errors; else it is *undecided*. It *lost* or *gained* one where it is reported on
+one side alone.
 
 The other side's effect on a concept is the held-out one where it was tested there. Where it was not, it is the unsplit
 score, whose error is taken to be that of the side that was tested (it rests on more sites, so on less); and where there
