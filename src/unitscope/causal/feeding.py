@@ -62,8 +62,9 @@ class Fed:
     """One batch of B rows.
 
     `rows` [B] are the items' indices; `args` and `kwargs` what the module is called with; `n_steps` the padded length
-    of each text grid; `items` are the rows' items, of which `again` makes such arguments; `real[grid]` [B, T] where a position is no padding; `spans[grid]` [B, T, 2] characters of
-    positions, (0, 0) for special ones; `words[grid]` the spans of each row's words.
+    of each text grid; `items` are the rows' items, of which `again` makes such arguments; `real[grid]` [B, T] where a
+    position is no padding; `spans[grid]` [B, T, 2] characters of positions, (0, 0) for special ones; `words[grid]` the
+    spans of each row's words.
     """
 
     rows: Ints

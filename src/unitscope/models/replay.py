@@ -242,8 +242,8 @@ def replayed(
     """Record items as one batch, up to the earliest layer that the edits touch.
 
     With `cache` a decoder keeps the keys and values of what it reads, as before generation (prefill), those of
-    replayed layers among them. `fed` makes the module's arguments of items, in place of `model.fed`. Where the model cannot be replayed, warns (ReplayWarning) and returns a replay that runs
-    in full.
+    replayed layers among them. `fed` makes the module's arguments of items, in place of `model.fed`. Where the model
+    cannot be replayed, warns (ReplayWarning) and returns a replay that runs in full.
     """
     boundary = boundary_of(model, edits)
     if boundary is None:
