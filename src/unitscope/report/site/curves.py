@@ -54,12 +54,13 @@ def lines(
         "units:Q", title=title, scale=scale, axis=alt.Axis(format="~s" if logarithmic else "~g", tickCount=5, grid=False)
     )
     y = alt.Y("value:Q", title=metric, scale=alt.Scale(zero=False, nice=True), axis=alt.Axis(tickCount=6))
+    banded = any(each["low"] is not None for each in values)
+    ends = [alt.Tooltip(f"{name}:Q", format=".4~g") for name in ("low", "high")]
     tooltip = [
         "selection:N",
-        alt.Tooltip("units:Q", format=","),
-        alt.Tooltip("value:Q", title=metric, format=".3f"),
-        alt.Tooltip("low:Q", format=".3f"),
-        alt.Tooltip("high:Q", format=".3f"),
+        alt.Tooltip("units:Q", title=title.partition(" ")[0], format=","),
+        alt.Tooltip("value:Q", title=metric, format=".4~g"),
+        *(ends if banded else ()),
     ]
     base = alt.Chart()
     band = base.mark_area(opacity=0.16).encode(
@@ -78,7 +79,7 @@ def lines(
         shape=alt.Shape("selection:N", scale=alt.Scale(**named, range=list(_SHAPES[: len(selections)])), legend=legend),
         tooltip=tooltip,
     )
-    layers = [band, line, points]
+    layers = [band, line, points] if banded else [line, points]
     if full is not None:
         layers.append(
             base.mark_rule(aria=False, strokeDash=[6, 4], color="var(--ink)", opacity=0.6).encode(y=alt.datum(full))
@@ -124,4 +125,6 @@ def effects(points: Sequence[dict[str, Any]], unedited: float | None, metric: st
     sizes = [each["units"] for each in points]
     wide = max(sizes, default=1) > 20 * max(min(sizes, default=1), 1)
     title = "units (logarithmic)" if wide else "units"
-    return lines(points, SELECTIONS, unedited, metric, title=title, logarithmic=wide)
+    spec = lines(points, SELECTIONS, unedited, metric, title=title, logarithmic=wide)
+    spec["resolve"] = {"scale": {"y": "independent"}}  # what is kept of a network does far worse than what is taken
+    return spec

@@ -16,6 +16,8 @@ from unitscope.report.site.effect_words import amount, ends, known
 _WIDE, _HIGH = 120, 18
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 352, 10, 128
 """Frame of a dose–response curve in a view of 360 by 172."""
+_APART = 44
+"""Least distance of two labels of an axis."""
 
 
 def reach(rows: Sequence[dict[str, Any]], names: Sequence[str] = ("effect", "low", "high")) -> float:
@@ -109,9 +111,9 @@ def _frame(least: float, most: float, y: Any) -> str:
 
 def _ticks(points: Sequence[dict[str, Any]], x: Any) -> str:
     """Quantiles below the axis and what they are below them, as many as there is room for."""
-    texts, last = [], -100.0
+    texts, last, end = [], -100.0, x(points[-1])
     for row in points:
-        if x(row) - last < 44:
+        if x(row) - last < _APART or (row is not points[-1] and end - x(row) < _APART):
             continue
         last = x(row)
         texts.append(f'<text x="{last}" y="{_BOTTOM + 14}">{share(row["quantile"])}</text>')

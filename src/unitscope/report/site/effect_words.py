@@ -87,9 +87,10 @@ def verdict(row: Row, rising: bool) -> str:
 def at_concept(row: Row, metric: str, rising: bool) -> str:
     """What taking a unit out does where its concept is, as a sentence that says whether it bears the label out."""
     told, concept = verdict(row, rising), clean(row["concept"])
-    there = f"taking it out changes the {metric} by {amount(row['inside'])} where {concept} is"
+    there = f"taking it out changes the {metric} by {amount(row['inside'])}"
     if known(row.get("inside_low")):
         there += f" {ends(row['inside_low'], row['inside_high'])}"
+    there += f" where {concept} is"
     if known(row.get("outside")):
         there += f" and by {amount(row['outside'])} elsewhere"
     there = f"{there[0].upper()}{there[1:]}"

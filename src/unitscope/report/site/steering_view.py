@@ -74,8 +74,8 @@ def lede(found: Row) -> list[str]:
     if row is None:
         return ["Nothing was steered."]
     said = [
-        f"With {counted(row['n_units'], 'unit')} at strength {number(row.get('strength'))}, {share(row['success'])} of "
-        f"held-out items turn {interval(row.get('low'), row.get('high'))}."
+        f"With {counted(row['n_units'], 'unit')} at strength {number(row.get('strength'))}, {share(row['success'])} "
+        f"{interval(row.get('low'), row.get('high'))} of held-out items turn."
     ]
     if found["random_mean"] and known(found["random_mean"]["success"]):
         said.append(f"Random sets of the same size: {share(found['random_mean']['success'])}.")
