@@ -13,7 +13,8 @@ import torch
 
 from unitscope.edits import Edit
 from unitscope.errors import EditError
-from unitscope.models.editing import Editable, Editing
+from unitscope.models.editing import Editing
+from unitscope.models.placing import Editable
 from unitscope.models.record import Boundary
 from unitscope.models.replay import Fed, boundary_of, inputs, replayed
 from unitscope.models.rows import announced
