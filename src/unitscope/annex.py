@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from unitscope.atlas import Atlas
 
 VERSION = 1
-KINDS = ("rankings", "probes", "comparisons", "effects")
+KINDS = ("rankings", "probes", "comparisons", "effects", "steering")
 _NAME = re.compile(r"[\w][\w.+=-]{0,99}")
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -44,6 +45,9 @@ class Decoding:
     n_tokens: int = 12
     temperature: float = 0.0
     seed: int = 0
+
+
+GREEDY = Decoding()
 
 
 def prompts_of(model: Editable, items: Sequence[Item], n_words: int, decoding: Decoding) -> Prompts:
@@ -137,7 +141,7 @@ def distinct(tokens: Sequence[int]) -> float:
     >>> distinct([1, 2, 1, 2, 1])
     0.5
     """
-    pairs = list(zip(tokens, tokens[1:]))
+    pairs = list(pairwise(tokens))
     return len(set(pairs)) / len(pairs) if pairs else 1.0
 
 

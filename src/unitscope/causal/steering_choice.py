@@ -83,7 +83,9 @@ class Choice:
         if not keep or not all(counts):
             told = " or ".join(", ".join(self.other if kind == 1 else self.wanted) for kind in asked)
             raise TaskError(
-                f"No item to judge by has the token {told}.", expected="tokens that the texts have", fix="Use more items."
+                f"No item to judge by has the token {told}.",
+                expected="tokens that the texts have",
+                fix="Use more items.",
             )
         return _Chosen(self, model, found.part(keep), len(items) - len(keep))
 
@@ -105,7 +107,9 @@ class _Sites:
         sets = (_numbers(model, choice.other), _numbers(model, choice.wanted))
         both = np.intersect1d(*sets)
         if len(both):
-            raise TaskError(f"'{decoded(model, both.tolist()[:1])}' is in both sets.", expected="sets without a token in common")
+            raise TaskError(
+                f"'{decoded(model, both.tolist()[:1])}' is in both sets.", expected="sets without a token in common"
+            )
         task = LanguageModelling().bound(model, items)
         assert isinstance(model, TorchModel)
         grid = TARGET if TARGET in model.grids else SOURCE
@@ -220,6 +224,8 @@ def _numbers(model: Editable, words: Sequence[str]) -> Ints:
         ways = [tokenizer(text, add_special_tokens=False)["input_ids"] for text in (f" {word}", word)]
         own = {int(ids[0]) for ids in ways if len(ids) == 1 and ids[0] != tokenizer.unk_token_id}
         if not own:
-            raise TaskError(f"'{word}' is no single token of {model.name}.", expected="words that the model has as one token")
+            raise TaskError(
+                f"'{word}' is no single token of {model.name}.", expected="words that the model has as one token"
+            )
         found |= own
     return np.array(sorted(found), np.int64)

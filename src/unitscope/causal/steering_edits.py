@@ -88,9 +88,7 @@ class Habits:
         """Indices of units. Raises TaskError for one of which nothing is known."""
         missing = [unit for unit in units if unit not in self.place]
         if missing:
-            raise TaskError(
-                f"There are no values of the unit '{missing[0]}'.", fix=closest(missing[0], self.units)
-            )
+            raise TaskError(f"There are no values of the unit '{missing[0]}'.", fix=closest(missing[0], self.units))
         return np.array([self.place[unit] for unit in units], np.int64)
 
 

@@ -100,7 +100,9 @@ class LabelIs:
             )
         other = trained_head(model, train, self.keep, seed=self.seed) if self.keep else None
         own = head.bound(model, train).items if self.remove else ()
-        return _Called(self, model, head, other, tuple(kept), _lengths(model, [*kept, *own]), own, len(items) - len(kept))
+        return _Called(
+            self, model, head, other, tuple(kept), _lengths(model, [*kept, *own]), own, len(items) - len(kept)
+        )
 
 
 @dataclass(frozen=True, eq=False)

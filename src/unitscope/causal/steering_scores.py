@@ -63,9 +63,7 @@ class Scores:
 
     def harmed(self, at: Sequence[int], against: Sequence[int], block: NDArray[np.int64]) -> Effect:
         """Harm of some edits less that of others, paired by item, as `collateral` has it."""
-        found = effect_of(
-            self.harm[list(at)].mean(axis=0) - self.harm[list(against)].mean(axis=0), self.n_harm, block
-        )
+        found = effect_of(self.harm[list(at)].mean(axis=0) - self.harm[list(against)].mean(axis=0), self.n_harm, block)
         by = float(self.n_harm.sum()) / self._scale
         return Effect(found.effect * by, found.low * by, found.high * by, found.p)
 

@@ -138,16 +138,17 @@ def sweep(
     units = tuple(ranked[:n])
     tried = [Tried("none", 0, 0.0, float(found.success[0]), 0.0)]
     for k, (size, dose) in enumerate(cells, 1):
-        tried.append(
-            Tried("steered", size, dose, float(found.success[k]), float(found.collateral[k]), chosen=k == at)
-        )
+        tried.append(Tried("steered", size, dose, float(found.success[k]), float(found.collateral[k]), chosen=k == at))
     sets = [drawn(ranked, units, grid.seed + k) for k in range(grid.n_draws)]
     other = rule_of(grid.how, habits, like=units)
     best = strength
     if sets:
         best, more = _best_random(dev, [[other(each, s) for each in sets] for s in grid.strengths], grid, rising, n)
         tried += more
-    plan: list[tuple[str, int, float, Edit]] = [("none", 0, 0.0, Edit()), ("steered", 0, strength, steered(units, strength))]
+    plan: list[tuple[str, int, float, Edit]] = [
+        ("none", 0, 0.0, Edit()),
+        ("steered", 0, strength, steered(units, strength)),
+    ]
     plan += [("random", k + 1, strength, other(each, strength)) for k, each in enumerate(sets)]
     plan += [("random best", k + 1, best, other(each, best)) for k, each in enumerate(sets) if best != strength]
     scores = held.scores([edit for *_, edit in plan], batch_size=grid.batch_size)

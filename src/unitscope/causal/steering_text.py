@@ -15,9 +15,20 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from unitscope.activations import Activations
-from unitscope.causal.continuing import Decoding, Prompts, check_writes, continued, decoded, distinct, prompts_of, surprise
+from unitscope.causal.bound import Bound
+from unitscope.causal.continuing import (
+    GREEDY,
+    Decoding,
+    Prompts,
+    check_writes,
+    continued,
+    decoded,
+    distinct,
+    prompts_of,
+    surprise,
+)
 from unitscope.causal.steering_scores import Bools, Floats, Judge, Scores, item_masks
-from unitscope.causal.tasks import Bound, LanguageModelling
+from unitscope.causal.tasks import LanguageModelling
 from unitscope.edits import Edit
 from unitscope.errors import TaskError
 from unitscope.models.editing import Editable
@@ -33,7 +44,7 @@ class Written:
 
     name: str
     judged: Callable[[str], float] = field(compare=False)
-    decoding: Decoding = Decoding()
+    decoding: Decoding = GREEDY
     prompt_words: int = 4
     remove: bool = False
     harm: str = field(default="rise of the loss on the items' own texts", init=False)
@@ -41,7 +52,9 @@ class Written:
     @property
     def metric(self) -> str:
         """In words."""
-        return f"share of continuations with {self.name}" if not self.name.startswith("python:") else f"mean {self.name}"
+        return (
+            f"share of continuations with {self.name}" if not self.name.startswith("python:") else f"mean {self.name}"
+        )
 
     @property
     def rising(self) -> bool:
@@ -65,7 +78,7 @@ class Written:
         return found
 
     def bound(self, model: Editable, train: Sequence[Item], items: Sequence[Item]) -> Judge:
-        """See `Property.bound`. Items of no more words than a prompt has, or longer than the model takes, are left out."""
+        """See `Property.bound`. Items too long for the model, or no longer than a prompt, are left out."""
         check_writes(model)
         task = LanguageModelling().bound(model, items)
         prompts = prompts_of(model, task.items, self.prompt_words, self.decoding)
