@@ -163,6 +163,23 @@ def test_latents_of_a_basis_keep_the_error(bert: TorchModel, items: list[Item]) 
         assert torch.equal(values(model, items, "encoder.layer.0"), plain)
 
 
+def test_other_units_in_every_item(bert: TorchModel, items: list[Item]) -> None:
+    chosen = {"s0": [1, 4], "s2": [3], "s9": [0]}
+    edit = edits.zero_each(LAYER, chosen)
+    found, plain = (values(bert, items, LAYER, each, batch_size=3) for each in (edit, None))
+    starts = np.cumsum([0, *(item.grids["source"].n_sites for item in items)])
+    for at, item in enumerate(items):
+        mine = slice(starts[at], starts[at + 1])
+        gone = chosen.get(item.id, [])
+        assert (found[mine][:, gone] == 0).all()
+        rest = [unit for unit in range(24) if unit not in gone]
+        assert torch.equal(found[mine][:, rest], plain[mine][:, rest])
+    with pytest.raises(EditError, match=r"Unit 24 for item 's0' is out of range\. Expected: 0 to 23"):
+        values(bert, items, LAYER, edits.zero_each(LAYER, {"s0": [24]}))
+    with pytest.raises(EditError, match="needs the items of the rows"):
+        bert.edited(edit)(**bert.fed(items[:2])[1])
+
+
 def test_mean_quantile_and_resample_from_values(bert: TorchModel, items: list[Item]) -> None:
     captured = bert.run(items, bert.resolve([LAYER]))
     pool = captured.values[LAYER][torch.from_numpy(captured.valid["source"])]

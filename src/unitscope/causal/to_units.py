@@ -182,6 +182,8 @@ def at_positions(
 def told(cost: Cost, places: Sequence[Place]) -> str:
     """Which passes were made, and why in that mode."""
     n_units = sum(place.layer.width for place in places)
+    if cost.edited:
+        return f"{cost.edited} passes under edits, each begun at its layer, and {cost.forwards} whole ones"
     if not cost.backwards:
         return f"{cost.forwards} forward passes"
     also = f" and {cost.tangents} with tangents" if cost.tangents else ""
