@@ -95,7 +95,9 @@ def dose(rows: Sequence[dict[str, Any]], unedited: float | None, metric: str) ->
         f"{share(row['quantile'])} {number(row['value'])}" for row in points
     )
     told += "" if unedited is None else f"; unedited {number(unedited)}"
-    return Markup(f'<svg class="dose" viewBox="0 0 360 172" role="img" aria-label="{escape(told)}">{"".join(parts)}</svg>')
+    return Markup(
+        f'<svg class="dose" viewBox="0 0 360 172" role="img" aria-label="{escape(told)}">{"".join(parts)}</svg>'
+    )
 
 
 def _frame(least: float, most: float, y: Any) -> str:
