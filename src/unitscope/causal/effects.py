@@ -101,7 +101,7 @@ class Sums:
         without = made(value(whole[:, None] - by_block))
         if not np.isfinite(without).all():
             return Effect(effect, float("nan"), float("nan"), float("nan"))
-        return _judged(effect, without, least=ROUNDING * float(np.abs(made(np.abs(by_block).sum(axis=1))).max()))
+        return _judged(effect, without, least=ROUNDING * float(np.abs(value(np.abs(by_block).sum(axis=1))).max()))
 
 
 def measured(
