@@ -6,7 +6,6 @@ measured on half B.
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -18,6 +17,7 @@ from unitscope.activations import Activations, activations_of, origin_of
 from unitscope.causal.asking import Asked, asked_of
 from unitscope.causal.bench import Bench
 from unitscope.causal.bound import Bound
+from unitscope.causal.named import Given, chance_of, needs_labels, task_of
 from unitscope.causal.partial import Partial
 from unitscope.causal.question import Question
 from unitscope.causal.sweeps import Curve, Remover, Specific, curve_on, specificity, to_means
@@ -25,7 +25,7 @@ from unitscope.causal.sweeps_causes import Cause, causes_of
 from unitscope.causal.sweeps_dose import Doses, dose_response
 from unitscope.causal.sweeps_sets import Greedy, Pairs, greedy, pairs_of
 from unitscope.causal.sweeps_single import Single, single
-from unitscope.causal.tasks import LanguageModelling, Measured, Task, trained_head
+from unitscope.causal.tasks import Task
 from unitscope.errors import StoreError, TaskError
 from unitscope.masks import Mask
 from unitscope.rankings.base import Origin
@@ -86,7 +86,7 @@ def ablate(
     values = activations_of(atlas, layers=asked.layers, model=loaded, corpus=corpus, tick=say)
     network = _with_bases(atlas, loaded, asked.layers)
     train, held = _halves(atlas, values, question, corpus)
-    task = _task(question, network, train)
+    task = task_of(question.task, Given(network, train, values, tuple(asked.layers), question.seed))
     common: dict[str, Any] = {"batch_size": question.batch_size, "tick": say}
     common["partial"] = partial_of(atlas, question) if resume else None
 
@@ -107,7 +107,7 @@ def ablate(
         int(whole.counts.sum()),
         len(set(testing.block)),
         bound.left_out,
-        _chance(question, bound),
+        chance_of(task, bound),
         items=tuple(item.id for item in bound.items),
         **found,
     )
@@ -219,7 +219,7 @@ def _halves(atlas: Atlas, values: Activations, question: Question, corpus: str |
     """Items of half A and of half B, the latter cut to as many as are asked for; with labels where they are needed."""
     assert values.prepared is not None
     items = [item for n in range(values.prepared.n_shards) for item in values.prepared.items(n)]
-    if question.task.startswith("label:"):
+    if needs_labels(question.task):
         labels = _labels(atlas, corpus)
         items = [replace(item, labels=labels.get(item.id, {})) for item in items]
     side: dict[int, int] = {}
@@ -243,37 +243,7 @@ def _labels(atlas: Atlas, corpus: str | None) -> dict[str, Mapping[str, str]]:
     return {item.id: item.labels for item in load_corpus(given, **reading)}
 
 
-def _task(question: Question, model: Any, train: Sequence[Item]) -> Task:
-    if question.task == "lm":
-        return LanguageModelling()
-    kind, _, what = question.task.partition(":")
-    if kind == "python":
-        return Measured(_function(what), question.task)
-    label, _, last = what.rpartition(":")
-    loss = bool(label) and last == "loss"
-    return trained_head(model, train, label if loss else what, loss=loss, seed=question.seed)
-
-
-def _function(text: str) -> Any:
-    module, _, name = text.partition(":")
-    try:
-        return getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise TaskError(f"Cannot import '{text}': {error}.", expected="python:pkg.module:function") from error
-
-
 def _blocks(values: Activations, task: Bound) -> list[int]:
     block = dict(zip(values.sites.item.tolist(), values.halves.block.tolist()))
     index = {name: at for at, name in enumerate(values.item_ids)}
     return [int(block[index[item.id]]) for item in task.items]
-
-
-def _chance(question: Question, task: Bound) -> float:
-    """Accuracy of always naming the most frequent class of the items judged by; NaN for other tasks."""
-    label = question.task.partition(":")[2]
-    if not question.task.startswith("label:") or label.endswith(":loss"):
-        return float("nan")
-    counts: dict[str, int] = {}
-    for item in task.items:
-        counts[item.labels[label]] = counts.get(item.labels[label], 0) + 1
-    return max(counts.values()) / len(task.items)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from unitscope.causal.named import by_site, check_name
 from unitscope.causal.sweeps_dose import QUANTILES
 from unitscope.errors import TaskError, closest
 
@@ -67,12 +68,12 @@ class Question:
             raise TaskError(f"Got {list(self.quantiles)} as quantiles.", expected="numbers from 0 to 1, as 0,.5,1")
 
     def _check_task(self) -> None:
-        if self.matches and self.task != "lm":
+        check_name(self.task)
+        if self.matches and not by_site(self.task):
             raise TaskError(
-                f"The task '{self.task}' has no number for each token.", expected="the task 'lm' for --matches"
+                f"The task '{self.task}' has no number for each token or word.",
+                expected="a task that has, as 'lm', for --matches",
             )
-        if self.task != "lm" and not self.task.startswith(("label:", "python:")):
-            raise TaskError(f"Unknown task '{self.task}'.", expected="lm, label:COLUMN or python:pkg.module:function")
 
     def _check_needs(self) -> None:
         """Options that say nothing without another."""
