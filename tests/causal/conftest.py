@@ -68,7 +68,7 @@ class Planted:
         classes = options.pop("classes", None)
         chosen = options.pop("items", range(len(self.items)))
         items = tuple(self.items[at] for at in chosen)
-        names = tuple(sorted(set(classes))) if classes else ()
+        names = tuple(sorted({classes[at] for at in chosen})) if classes else ()
         of_number = tuple(np.array([names.index(classes[at])]) for at in chosen) if classes else ()
         task = Bound(items, lambda out, batch: list(out.mean(dim=1, keepdim=True)), classes=names, of_number=of_number)
         return Bench(self.model, task, list(range(len(items))), **options)

@@ -39,6 +39,16 @@ def test_effects_of_units_and_classes_are_those_of_plain_loops(plant: Callable[.
     assert rates.max() == pytest.approx(p.max()), "one family over units and classes"
 
 
+def test_classes_are_told_by_name_where_a_half_lacks_one(plant: Callable[..., Any]) -> None:
+    made = plant(lambda units: units[..., 0])
+    classes = ["b" if n in A or n % 3 else "a" for n in range(40)]
+    found = single(made.bench(items=A, classes=classes), made.bench(items=B, classes=classes), ["units:0"], rising=True)
+    by = {part.target: part for part in found.classes}
+    assert np.isnan(by["a"].chosen).all()
+    assert by["b"].chosen[0] == pytest.approx(found.whole.chosen[0])
+    assert [each.target for each in found.rankings(Origin("importance"))] == ["all", "b"]
+
+
 def test_chosen_effects_do_not_last_where_there_are_none(plant: Callable[..., Any]) -> None:
     weights = torch.ones(60)
     made = plant(lambda units: units @ weights.to(units.dtype), n_units=60, mean=0.0)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from unitscope.causal.bench import Bench
 from unitscope.causal.bound import Floats, Value, of_class
-from unitscope.causal.effects import Effect, contrast, effect_of
+from unitscope.causal.effects import ROUNDING, Effect, contrast, effect_of
 from unitscope.causal.sweeps import Remover, by_item, mask_of_concept, site_of_token
 from unitscope.causal.targets import hidden_state, token_logits
 from unitscope.causal.verdicts import harm, verdict
@@ -173,20 +173,21 @@ def _at_sites(
         tick=_ticking(bench),
     )
     block = np.asarray(bench.block, np.int64)
+    least = ROUNDING * float(np.abs(np.concatenate([each[0] for each in found[0]])).mean())
     made = []
     for reading in readings:
         at = units.index(reading.unit)
         first, second = (
             _loss_parts(found[0], found[1 + at + len(units) * k], sites, reading.concept, values) for k in (0, 1)
         )
-        inside, outside = (effect_of(*part, block) for part in first)
+        inside, outside = (effect_of(*part, block, least) for part in first)
         made.append(
             _Found(
                 inside,
                 outside,
-                contrast(first[0], first[1], block),
-                effect_of(*second[0], block),
-                effect_of(first[0][0] - second[0][0], first[0][1], block),
+                contrast(first[0], first[1], block, least),
+                effect_of(*second[0], block, least),
+                effect_of(first[0][0] - second[0][0], first[0][1], block, least),
                 int(first[0][1].sum()),
                 *(_written(found[0], found[1 + at], at, block) if reading.token_ids else (NO_EFFECT, 0)),
             )

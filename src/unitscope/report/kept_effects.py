@@ -43,10 +43,10 @@ def _rows(atlas: Atlas, name: str, layer: str, unit: int) -> list[Row]:
 
 
 def lines(rows: Sequence[Row]) -> list[str]:
-    """A sentence a row; of classes only those with an effect at a false discovery rate of 5 %."""
+    """A sentence a row (numbers that are none are None); of classes only those with an effect at a false discovery rate of 5 %."""
     told = []
     for row in rows:
-        if row["table"] == "classes" and not row["q"] <= FALSE_DISCOVERIES:
+        if row["table"] == "classes" and (row["q"] is None or row["q"] > FALSE_DISCOVERIES):
             continue
         what = row["unreadable"] if "unreadable" in row else _SENTENCES[row["table"]](row)
         told.append(f"{clean(row['name'])}: {what}")
@@ -63,7 +63,7 @@ def _class(row: Row) -> str:
 
 def _trend(row: Row) -> str:
     where = f" at {clean(row['concept'])}" if row["concept"] else ""
-    if row["monotone"] != row["monotone"]:
+    if row["monotone"] is None:
         return f"set to values of its range{where}: nothing changes"
     return (
         f"set to values of its range{where}: rank correlation with {clean(row['metric'])} {row['monotone']:+.2f} "
@@ -87,12 +87,12 @@ def _cause(row: Row) -> str:
 
 def _effect(row: Mapping[str, Any], value: str, lead: str) -> str:
     low, high = row[f"{lead}low"], row[f"{lead}high"]
-    ends = "" if low is None or low != low else f" [{_signed(low)}, {_signed(high)}]"
+    ends = "" if low is None else f" [{_signed(low)}, {_signed(high)}]"
     return f"{_signed(row[value])}{ends}"
 
 
 def _signed(value: float | None) -> str:
-    return "–" if value is None or value != value else "0" if value == 0 else f"{value:+.3g}"
+    return "–" if value is None else "0" if value == 0 else f"{value:+.3g}"
 
 
 _SENTENCES = {"units": _unit, "classes": _class, "trends": _trend, "matches": _match, "causes": _cause}
