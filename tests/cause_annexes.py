@@ -30,9 +30,7 @@ def write(atlas: Atlas, targets: Sequence[str], seed: int = 0) -> None:
 def columns(rows: Rows) -> dict[str, np.ndarray]:
     """Columns of rows; text as objects."""
     found = {name: [row[name] for row in rows] for name in rows[0]}
-    return {
-        name: np.array(each, object) if isinstance(each[0], str) else np.array(each) for name, each in found.items()
-    }
+    return {name: np.array(each, object) if isinstance(each[0], str) else np.array(each) for name, each in found.items()}
 
 
 def effect(value: float, reach: float = 0.01, name: str = "", p: bool = True) -> dict[str, float]:
@@ -132,15 +130,7 @@ def bare(atlas: Atlas, name: str, units: Sequence[tuple[str, int]], rng: np.rand
     """Single units and nothing else, on too few documents for intervals."""
     nan = float("nan")
     rows = [
-        {
-            "layer": layer,
-            "unit": unit,
-            "effect": float(rng.normal(0, 0.01)),
-            "low": nan,
-            "high": nan,
-            "p": nan,
-            "q": nan,
-        }
+        {"layer": layer, "unit": unit, "effect": float(rng.normal(0, 0.01)), "low": nan, "high": nan, "p": nan, "q": nan}
         for layer, unit in units[:10]
     ]
     about = {"task": f"label:{MARKUP}", "metric": "accuracy", "rising": True, "unedited": 0.81, "edit": "mean"}
@@ -157,9 +147,7 @@ def attribution(atlas: Atlas, name: str, units: Sequence[tuple[str, int]], rng: 
     rows = [{("low" if key == "mean_low" else "high" if key == "mean_high" else key): v for key, v in row.items()} for row in rows]  # fmt: skip
     texts = {"doc-1": ("she", MARKUP, "\u202eworht", "the", "old", "dog", "שלום", "."), "<b>doc</b>": ("they", "saw")}
     items = [
-        {"item": item, "layer": layer, "output": 1.2, "explained": 1.5, "gap": 0.04}
-        for item in texts
-        for layer in layers
+        {"item": item, "layer": layer, "output": 1.2, "explained": 1.5, "gap": 0.04} for item in texts for layer in layers
     ]
     sites = [
         {"item": item, "layer": layer, "site": at, "word": word, "value": float(rng.normal(0, 0.3))}
@@ -197,20 +185,8 @@ def steering(atlas: Atlas, name: str, rng: np.random.Generator) -> None:
         for draw, success in enumerate((0.62, 0.12, 0.09, 0.14))
     ]  # fmt: skip
     examples = [
-        {
-            "item": "a",
-            "before": "she sees the dog .",
-            "after": "she saw the dog .",
-            "success": True,
-            "original": "Pres",
-        },
-        {
-            "item": MARKUP,
-            "before": f"they {MARKUP} run",
-            "after": "they ran \u202eworht",
-            "success": True,
-            "original": "",
-        },
+        {"item": "a", "before": "she sees the dog .", "after": "she saw the dog .", "success": True, "original": "Pres"},
+        {"item": MARKUP, "before": f"they {MARKUP} run", "after": "they ran \u202eworht", "success": True, "original": ""},
         {"item": "c", "before": "nothing changes", "after": "nothing changes", "success": False, "original": "Past"},
     ]
     tables = {"strengths": strengths, "sets": sets, "examples": examples}

@@ -43,7 +43,7 @@ def _rows(atlas: Atlas, name: str, layer: str, unit: int) -> list[Row]:
 
 
 def lines(rows: Sequence[Row]) -> list[str]:
-    """A sentence a row (numbers that are none are None); of classes only those with an effect at a false discovery rate of 5 %."""
+    """A sentence a row, where numbers that are none are None; of classes only those with an effect (q below 5 %)."""
     told = []
     for row in rows:
         if row["table"] == "classes" and (row["q"] is None or row["q"] > FALSE_DISCOVERIES):
