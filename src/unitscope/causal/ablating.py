@@ -110,7 +110,9 @@ def ablate(
     values = activations_of(atlas, layers=layers, model=loaded, corpus=corpus, tick=say)
     network = _with_bases(atlas, loaded, layers)
     train, held = _halves(atlas, values, question, corpus)
-    task = task_of(question.task, Given(network, train, values, tuple(layers), question.seed))
+    study = atlas.manifest["study"]
+    given = Given(network, train, values, tuple(layers), question.seed, study["resample"])
+    task = task_of(question.task, given)
     bound = task.bound(network, held)
     block = _blocks(values, bound)
     single = units_of(values, question.single) if question.single else []

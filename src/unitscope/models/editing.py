@@ -58,6 +58,8 @@ class Editing:
         self.module = model.module
         self.n_copies = len(edits)
         self.items = tuple(items) if items is not None else None
+        if TARGET in model.grids:
+            model.layers()  # looked at later, when hooks are on, which must not see the model being probed
         self.placed = [placed for copy, edit in enumerate(edits) for placed in place_all(model, edit, copy)]
         self._handles: list[Any] = []
         self._undo: list[Callable[[], None]] = []
