@@ -1,4 +1,4 @@
-"""Tasks beside plain computations with the module itself."""
+"""Losses of tokens beside those of the plain model."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ import pytest
 import torch
 
 from unitscope import edits
+from unitscope.causal.bound import of_class
 from unitscope.causal.effects import measured
-from unitscope.causal.tasks import LanguageModelling, Measured, pooled_state, trained_head
+from unitscope.causal.tasks import LanguageModelling
+from unitscope.causal.tasks.base import Words
 from unitscope.edits import Edit
 from unitscope.errors import TaskError
 from unitscope.models.huggingface import from_pretrained
+from unitscope.models.many import many
 from unitscope.sites import Item, Text
 
 SENTENCES = ("the old dog saw a house .", "she walks", "they see the red river and a house", "a dog", "not")
@@ -59,52 +62,37 @@ def test_what_no_language_model_is(tiny_model: Path) -> None:
         LanguageModelling().bound(from_pretrained(tiny_model), [])
 
 
-def labelled() -> list[Item]:
-    draw = np.random.default_rng(0)
-    made = []
-    for n in range(60):
-        kind = ("dog", "house")[n % 2]
-        words = [*draw.choice(["the", "a", "old", "red", "saw"], 4), kind, "."]
-        made.append(Item(f"s{n}", f"s{n}", {"source": Text.from_words(words)}, {"kind": kind}))
-    return made
-
-
-def test_a_head_is_trained_and_judged(tiny_model: Path) -> None:
-    model, all_items = from_pretrained(tiny_model), labelled()
-    head = trained_head(model, all_items[:40], "kind")
-    assert head.classes == ("dog", "house")
-    assert head.n_trained == 40
-    task = head.bound(model, all_items[40:])
-    right = measured(model, task, [Edit()], list(range(20))).values[0]
-    assert right == 1.0
-    args, kwargs, _ = model.fed([task.items[0]])
-    with torch.no_grad():
-        hidden = model.module(*args, **kwargs).last_hidden_state[0].mean(dim=0)
-    logits = hidden @ head.weight.T + head.bias
-    loss = trained_head(model, all_items[:40], "kind", by="loss").bound(model, all_items[40:])
-    found = measured(model, loss, [Edit()], list(range(20)))
-    own = head.classes.index(task.items[0].labels["kind"])
-    assert found.sums[0, 0] == pytest.approx(float(-logits.log_softmax(0)[own]), rel=1e-4)
-
-
-def test_heads_that_cannot_be(tiny_model: Path) -> None:
-    model = from_pretrained(tiny_model)
-    with pytest.raises(TaskError, match=r"0 class\(es\) by the label 'kidn'.*Labels here: kind"):
-        trained_head(model, labelled(), "kidn")
-    head = trained_head(model, labelled(), "kind")
-    with pytest.raises(TaskError, match="No item has a label 'kind'"):
-        head.bound(model, items("the dog"))
-
-
-def test_any_function(tiny_model: Path) -> None:
-    model = from_pretrained(tiny_model)
-    task = Measured(lambda output, batch: output.last_hidden_state[:, 0, 0]).bound(model, items(*SENTENCES))
-    assert measured(model, task, [Edit()], [0] * 5).counts.tolist() == [1.0] * 5
-    wrong = Measured(lambda output, batch: output.last_hidden_state).bound(model, items(*SENTENCES))
-    with pytest.raises(TaskError, match="one number an item"):
-        measured(model, wrong, [Edit()], [0] * 5)
-
-
-def test_padding_is_left_out_of_the_mean() -> None:
-    hidden = torch.tensor([[[1.0], [3.0], [100.0]], [[1.0], [2.0], [3.0]]])
-    assert pooled_state(hidden, [2, 3])[:, 0].tolist() == [2.0, 2.0]
+def test_loss_by_class_of_the_word_predicted(language_model: Callable[[str], Path]) -> None:
+    model = from_pretrained(language_model("gpt2"))
+    texts = items(*SENTENCES)
+    tags = {
+        item.id: np.array([int(w in ("dog", "house", "river")) - (w == ".") for w in item.grids["source"].words])
+        for item in texts
+    }
+    words = Words(("n:other", "n:noun"), tags, "source", "n")
+    plain = LanguageModelling().bound(model, texts)
+    each = dict(zip((i.id for i in plain.items), many(model, plain.items, [Edit()], plain.read)[0], strict=True))
+    task = LanguageModelling(words)
+    assert task.name == "lm:n"
+    bound = task.bound(model, texts)
+    assert bound.classes == ("n:other", "n:noun", "no n")
+    found = measured(model, bound, [Edit()], range(len(bound.items)))
+    assert found.values[0] == pytest.approx(measured(model, plain, [Edit()], range(len(plain.items))).values[0])
+    tokenizer = model.adapter.tokenizer
+    wanted: dict[int, list[float]] = {0: [], 1: [], 2: []}
+    for item in bound.items:
+        text = item.grids["source"]
+        offsets = tokenizer(text.text, return_offsets_mapping=True)["offset_mapping"][1:]
+        for loss, (_, end) in zip(each[item.id].tolist(), offsets, strict=True):
+            word = next(at for at, (_, stop) in enumerate(text.spans) if end <= stop)
+            wanted[int(tags[item.id][word]) % 3].append(loss)
+    for at, losses in wanted.items():
+        assert of_class(at)(found.statistics[0].sum(axis=0)) == pytest.approx(np.mean(losses), rel=1e-5)
+    one = LanguageModelling(words, "n:noun", perplexity=True)
+    assert one.name == "lm:n:noun:perplexity"
+    value = measured(model, one.bound(model, texts), [Edit()], range(len(bound.items))).values[0]
+    assert value == pytest.approx(np.exp(np.mean(wanted[1])), rel=1e-5)
+    whole = LanguageModelling(perplexity=True).bound(model, texts)
+    assert measured(model, whole, [Edit()], range(len(whole.items))).values[0] == pytest.approx(np.exp(found.values[0]))
+    with pytest.raises(TaskError, match="No token to judge by is of a word with 'n:noun'"):
+        one.bound(model, items("she walks the"))

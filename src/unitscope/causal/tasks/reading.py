@@ -21,8 +21,8 @@ from unitscope.edits import Edit
 from unitscope.errors import TaskError
 from unitscope.models.adapters import SOURCE
 from unitscope.models.base import Resampling
-from unitscope.models.editing import place_all
 from unitscope.models.mass import MassTap
+from unitscope.models.placing import place_all
 from unitscope.models.probe import Tap, elements
 from unitscope.models.resample import Gather, covered, places
 from unitscope.models.torch import TorchModel
