@@ -1,4 +1,4 @@
-"""Results that stand beside an atlas' own tables: rankings, probes, comparisons, effects.
+"""Results that stand beside an atlas' own tables: rankings, probes, comparisons, effects, steering, attributions.
 
 An atlas never changes once it is made. What is computed from it later is added as an *annex*: Parquet tables
 `ATLAS/KIND/NAME.TABLE.parquet` and a record `ATLAS/KIND/NAME.json` with the type and version of what it is, its
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from unitscope.atlas import Atlas
 
 VERSION = 1
-KINDS = ("rankings", "probes", "comparisons", "effects")
+KINDS = ("rankings", "probes", "comparisons", "effects", "steering", "attributions")
 _NAME = re.compile(r"[\w][\w.+=-]{0,99}")
 
 

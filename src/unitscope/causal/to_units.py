@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -23,9 +23,12 @@ from unitscope.causal.path import Baseline, Origin, origin_of
 from unitscope.causal.targets import Target
 from unitscope.errors import AttributionError
 from unitscope.models.base import Layer, Model
+from unitscope.rankings.base import Origin as RankedBy
+from unitscope.rankings.base import Ranking
 from unitscope.sites import Cells, Item
 
 Progress = Callable[[str, int, int], None]
+By = Literal["size", "mean"]
 Floats = NDArray[np.float64]
 FEWEST_GROUPS = 10
 """Intervals are given for so many groups of items or more."""
@@ -36,9 +39,10 @@ class UnitAttribution:
     """Attributions of an output to the units of layers, over N items.
 
     `totals[address]` [N, U]: sums over an item's positions. `by_site[address]` [S]: sums over the layer's units at each
-    word (or cell), in item order. `at_sites[address]` [S, U] float32, where asked for. `explained[address]` [N] is what
-    an item's attributions should add up to, `gap[address]` [N] what is missing; absent where a method promises no sum.
-    `output` [N] is the target for the real input. `groups` [N] are the items' groups. `how` says how it was computed.
+    word (or cell), in item order; empty where a method does not tell sites apart. `at_sites[address]` [S, U] float32,
+    where asked for. `explained[address]` [N] is what an item's attributions should add up to, `gap[address]` [N] what
+    is missing; absent where a method promises no sum. `output` [N] is the target for the real input, `groups` [N] the
+    items' groups. `how` says how it was computed.
     """
 
     layers: tuple[Layer, ...]
@@ -93,6 +97,24 @@ class UnitAttribution:
         mean = self.mean(address)
         return mean - reach, mean + reach
 
+    def ranking(self, layers: str | Sequence[str] = (), *, by: By = "size", seed: int = 0, parent: str = "") -> Ranking:
+        """All units of `layers` (addresses; all by default) from most to least.
+
+        `by` their `size`, or their `mean`: then units that push the output down come last. `parent` is the key of the
+        atlas whose units they are. Raises AttributionError for layers that are not here.
+        """
+        wanted = [layers] if isinstance(layers, str) else list(layers) or [layer.address for layer in self.layers]
+        missing = [address for address in wanted if address not in self.totals]
+        if missing or by not in ("size", "mean"):
+            raise AttributionError(
+                f"There is no attribution to '{missing[0]}'." if missing else f"Cannot rank by '{by}'.",
+                expected=", ".join(self.totals) if missing else "size or mean",
+            )
+        scores = np.concatenate([self.size(each) if by == "size" else self.mean(each) for each in wanted])
+        addresses = [f"{each}:{unit}" for each in wanted for unit in range(self.totals[each].shape[1])]
+        parameters = {**self.parameters, "target": self.target, "by": by}
+        return Ranking.of_scores(scores, addresses, self.target, RankedBy(self.method, parameters, seed, parent))
+
     def units(self) -> list[tuple[str, int, float]]:
         """All units as (layer, unit, mean), greatest absolute mean first; ties in order of layers and units."""
         found = [
@@ -145,7 +167,7 @@ def attribute_units(
         groups=tuple(item.group for item in items),
         output=sums.output,
         totals=sums.totals,
-        by_site=sums.by_site,
+        by_site=sums.by_site if sums.by_position else {},
         explained=sums.explained,
         how=told(cost, places),
         counts=dict(counts),
@@ -198,7 +220,7 @@ class _Sums:
 
     def __init__(self, places: Sequence[Place], items: Sequence[Item], keep_sites: bool) -> None:
         n = len(items)
-        self.places, self.items, self.keep_sites = places, items, keep_sites
+        self.places, self.items, self.keep_sites, self.by_position = places, items, keep_sites, True
         self.output, self.seen = np.full(n, np.nan), np.zeros(n, np.bool_)
         self.totals = {place.address: np.full((n, place.layer.width), np.nan) for place in places}
         self.explained: dict[str, Floats] = {}
@@ -212,6 +234,7 @@ class _Sums:
             }
 
     def add(self, fed: Fed, found: Found, output: torch.Tensor) -> None:
+        self.by_position = found.by_position
         self.output[fed.rows], self.seen[fed.rows] = output.double().cpu().numpy(), True
         for place, values in found.values.items():
             real = fed.real_of(place, values.shape[1]) if found.by_position else None
