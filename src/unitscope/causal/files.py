@@ -53,6 +53,7 @@ def _items(found: UnitAttribution) -> dict[str, Any]:
         "layer": [layer.address for layer in found.layers for _ in range(n)],
         "output": np.tile(found.output, len(found.layers)),
         "explained": np.concatenate([found.explained.get(layer.address, missing) for layer in found.layers]),
+        "rest": np.concatenate([found.rest.get(layer.address, missing) for layer in found.layers]),
         "gap": np.concatenate([found.gap.get(layer.address, missing) for layer in found.layers]),
     }
 

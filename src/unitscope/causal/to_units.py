@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import torch
@@ -23,12 +23,14 @@ from unitscope.causal.path import Baseline, Origin, origin_of
 from unitscope.causal.targets import Target
 from unitscope.errors import AttributionError
 from unitscope.models.base import Layer, Model
+from unitscope.models.units import BasisTap, source_of
 from unitscope.rankings.base import Origin as RankedBy
 from unitscope.rankings.base import Ranking
 from unitscope.sites import Cells, Item
 
 Progress = Callable[[str, int, int], None]
 By = Literal["size", "mean"]
+Values = TypeVar("Values")
 Floats = NDArray[np.float64]
 FEWEST_GROUPS = 10
 """Intervals are given for so many groups of items or more."""
@@ -42,7 +44,8 @@ class UnitAttribution:
     word (or cell), in item order; empty where a method does not tell sites apart. `at_sites[address]` [S, U] float32,
     where asked for. `explained[address]` [N] is what an item's attributions should add up to, `gap[address]` [N] what
     is missing; absent where a method promises no sum. `output` [N] is the target for the real input, `groups` [N] the
-    items' groups. `how` says how it was computed.
+    items' groups. `how` says how it was computed. `rest[address]` [N], of layers of a basis, is what belongs to none of
+    its units: the reconstruction error's part, and that of what the decoder adds to them.
     """
 
     layers: tuple[Layer, ...]
@@ -58,11 +61,15 @@ class UnitAttribution:
     how: str
     counts: Mapping[str, int]
     at_sites: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    rest: Mapping[str, Floats] = field(default_factory=dict)
 
     @property
     def gap(self) -> dict[str, Floats]:
-        """Explained less the sum of attributions [N], by layer: 0 were the method exact."""
-        return {address: each - self.totals[address].sum(axis=1) for address, each in self.explained.items()}
+        """Explained less the sum of attributions and `rest` [N], by layer: 0 were the method exact."""
+        return {
+            address: each - self.totals[address].sum(axis=1) - self.rest.get(address, 0.0)
+            for address, each in self.explained.items()
+        }
 
     def relative_gap(self, address: str) -> float:
         """Sum over items of |gap| over that of |explained|; NaN where the method promises no sum."""
@@ -149,15 +156,18 @@ def attribute_units(
     origin = origin_of(net, baseline, path)
     if not items:
         raise AttributionError("There are no items.", expected="a corpus with at least one")
-    sums = _Sums(places, items, keep_sites)
+    whole = _sources(net, places) if method.splits else {}
+    every = [*places, *(place for place in whole.values() if place not in places)]
+    sums = _Sums(every, items, keep_sites)
     cost, counts = Cost(), Counter[str]()
     done = 0
-    for fed, found, output in at_positions(net, items, places, target, method, origin, batch_size, cost, counts):
+    for fed, found, output in at_positions(net, items, every, target, method, origin, batch_size, cost, counts):
         sums.add(fed, found, output)
         done += len(fed.rows)
         if progress is not None:
             progress("attributing", done, len(items))
     sums.check(target.name)
+    own = {place.address for place in places}
     return UnitAttribution(
         layers=tuple(place.layer for place in places),
         method=method.name,
@@ -166,13 +176,29 @@ def attribute_units(
         items=tuple(item.id for item in items),
         groups=tuple(item.group for item in items),
         output=sums.output,
-        totals=sums.totals,
-        by_site=sums.by_site if sums.by_position else {},
-        explained=sums.explained,
+        totals=_only(sums.totals, own),
+        by_site=_only(sums.by_site, own) if sums.by_position else {},
+        explained=_only(sums.explained, own),
         how=told(cost, places),
         counts=dict(counts),
-        at_sites=sums.at_sites,
+        at_sites=_only(sums.at_sites, own),
+        rest={
+            place.address: sums.totals[source.address].sum(axis=1) - sums.totals[place.address].sum(axis=1)
+            for place, source in whole.items()
+        },
     )
+
+
+def _only(found: Mapping[str, Values], addresses: set[str]) -> dict[str, Values]:
+    return {address: each for address, each in found.items() if address in addresses}
+
+
+def _sources(model: Network, places: Sequence[Place]) -> dict[Place, Place]:
+    """The layers that bases among `places` are on."""
+    bases = [place for place in places if isinstance(place.tap, BasisTap)]
+    known = {place.address: place for place in places}
+    found = {source: layers_of(model, [source])[0] for source in {source_of(place.address) for place in bases}}
+    return {place: known.get(source_of(place.address), found[source_of(place.address)]) for place in bases}
 
 
 def at_positions(
