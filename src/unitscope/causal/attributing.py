@@ -90,7 +90,7 @@ def attribute_atlas(
     if question.judge:
         held = attribute_units(net, second, **common)
         say("taking units out", 0, 0)
-        options = {"n_units": question.judge, "batch_size": question.batch_size, "seed": question.seed}
+        options: dict[str, Any] = {"n_units": question.judge, "batch_size": question.batch_size, "seed": question.seed}
         judged = judge(net, second, held, target, means=found, **options)
     return Attributed(question, found, first, tuple(judged), len(second) if judged else 0, net.name)
 
