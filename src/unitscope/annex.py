@@ -50,12 +50,20 @@ class Annex:
 
         if name not in self.checksums:
             raise StoreError(f"'{self.kind}/{self.name}' has no table '{name}'.", fix=closest(name, self.checksums))
+        return parquet.read_table(self._checked(name))
+
+    def check(self) -> None:
+        """Raise StoreError where one of its tables is corrupted or missing."""
+        for name in self.checksums:
+            self._checked(name)
+
+    def _checked(self, name: str) -> Path:
         path = _table(self.folder, self.name, name)
         if not path.exists() or sha256_of(path) != self.checksums[name]:
             raise StoreError(
                 f"'{path.name}' in '{self.kind}' is corrupted or missing.", fix="Delete the result and make it again."
             )
-        return parquet.read_table(path)
+        return path
 
     def rows(self, name: str) -> list[dict[str, Any]]:
         """Rows of a table."""
