@@ -289,6 +289,14 @@ def test_bad_input_is_told(bert: Any) -> None:
 
     with pytest.raises(AttributionError, match=r"'output' is not scalar: it gave shape \(4, 16\) for 4 items"):
         ask(Function(lambda out, _: out.last_hidden_state[:, 0], "output"))
+    with pytest.raises(AttributionError, match="'whole' is not scalar: it gave type float for 4 items"):
+        ask(Function(lambda out, _: 1.0, "whole"))
+    with pytest.raises(AttributionError, match="The target 'place' gave int64, which has no gradient"):
+        ask(Function(lambda out, _: out.last_hidden_state[:, 0].argmax(dim=1), "place"))
+    with pytest.raises(AttributionError, match="The target 'root' is nan for item 's0'. Expected: a finite number"):
+        ask(Function(lambda out, _: -torch.sqrt(out.last_hidden_state[:, 0, 0] * 0 - 1), "root"))
+    with pytest.raises(AttributionError, match="Item 's0' has nothing that the network reads"):
+        attribute_units(bert, [Item("s0", "g", {"source": Text("", ())})], layers=[FFN], target=Coordinate(0))
     with pytest.raises(AttributionError, match="Coordinate 16 of an output of 16"):
         ask(Coordinate(16))
     with pytest.raises(AttributionError, match="has no classes"):

@@ -30,7 +30,8 @@ from torch.utils._pytree import tree_flatten, tree_unflatten
 from unitscope.edits import Edit
 from unitscope.errors import EditError
 from unitscope.models.applying import Placed
-from unitscope.models.editing import Editable, Editing, is_inside, place_all
+from unitscope.models.editing import Editing
+from unitscope.models.placing import Editable, is_inside, place_all
 from unitscope.models.record import Boundary, Call, NotReplayableError, Write, record
 from unitscope.models.rows import Announced, announced
 from unitscope.models.tiled import Tiled, plain
