@@ -13,7 +13,7 @@ from unitscope.annex import write_annex
 from unitscope.atlas import Atlas
 
 MODES = ("mask", "retrain")
-STATUSES = ("kept", "moved", "undecided", "lost", "gained", "none", "unshared")
+STATUSES = ("kept", "turned", "moved", "undecided", "lost", "gained", "none", "unshared")
 
 
 def write(atlas: Atlas, targets: Sequence[str], seed: int = 0) -> None:
@@ -186,7 +186,7 @@ def comparison(atlas: Atlas, name: str, targets: Sequence[str], rng: np.random.G
         "category": np.full(len(targets), "upos", object),
         **{
             each: rng.integers(0, 20, len(targets))
-            for each in ("units_a", "units_b", "kept", "left", "joined", "lost", "gained", "undecided")
+            for each in ("units_a", "units_b", "kept", "turned", "left", "joined", "lost", "gained", "undecided")
         },
     }
     tables = {"units": table, "layers": by_layer, "concepts": concepts}

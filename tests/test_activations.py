@@ -12,9 +12,10 @@ from unitscope.activations import Activations, activations_of
 from unitscope.atlas import Atlas
 from unitscope.concepts.table import ConceptTable
 from unitscope.corpora import load_corpus
-from unitscope.errors import PlanError, StoreError, UnknownLayerError
+from unitscope.errors import PlanError, ProbeError, StoreError, UnknownLayerError
 from unitscope.models import load_model
 from unitscope.stats.halves import split
+from unitscope.study.prepare import Sites
 
 LAYERS = ["encoder.layer.0", "encoder.layer.1.intermediate"]
 
@@ -92,6 +93,20 @@ def test_another_corpus_for_the_same_model(atlas: Atlas, tmp_path: Path) -> None
     text.write_text("the dog saw a cat .\n\na cat saw the dog .\n", encoding="utf-8")
     other = activations_of(atlas, layers=[LAYERS[0]], concepts=["position@1"], other=str(text))
     assert other.words()[:3] == ["the", "dog", "saw"]
+
+
+def test_what_cannot_be_asked_is_refused_before_the_model_runs(tiny_atlas: Path, tmp_path: Path) -> None:
+    shutil.copytree(tiny_atlas, tmp_path / "atlas", ignore=shutil.ignore_patterns("activations"))
+
+    def check(table: ConceptTable, sites: Sites) -> None:
+        assert "upos:NOUN" in table.names
+        assert len(sites.form) == table.n_sites
+        raise ProbeError("two hold together")
+
+    atlas, told = Atlas.open(tmp_path / "atlas"), []
+    with pytest.raises(ProbeError, match="hold together"):
+        activations_of(atlas, layers=LAYERS, concepts=["upos"], check=check, tick=lambda *what: told.append(what[0]))
+    assert not any("model" in each for each in told)
 
 
 def test_refuses_what_is_not_the_atlas_own(atlas: Atlas, tmp_path: Path, tiny_corpus: Path) -> None:

@@ -65,7 +65,7 @@ def pairs(tmp_path: Path, write):
 
 CASES = [
     ("the same concept", one(Told(NOUN)), one(Told(NOUN)), "kept"),
-    ("the same by the other end", one(Told(NOUN)), one(Told(NOUN, sign=-1)), "moved"),
+    ("the same by the other end", one(Told(NOUN)), one(Told(NOUN, sign=-1)), "turned"),
     ("another, and the old one is gone", one(Told(NOUN, 0.9)), one(Told(VERB, 0.9)), "moved"),
     (
         "another first, yet the old one is as strong",
@@ -103,7 +103,10 @@ def test_what_became_of_a_unit(pairs, what, a, b, status):
     assert statuses(found) == [status, "kept", "kept"]
     counts = found.about["counts"]
     assert counts[status] == 1 + 2 * (status == "kept")
-    assert sum(counts[each] for each in ("kept", "undecided", "moved", "lost", "gained", "none", "unshared")) == 3
+    assert (
+        sum(counts[each] for each in ("kept", "turned", "undecided", "moved", "lost", "gained", "none", "unshared"))
+        == 3
+    )
     assert found.about["concepts"] == {"shared": 5, "only_a": 1, "only_b": 0, "too_rare": 1}
 
 

@@ -255,13 +255,15 @@ def activations_of(
     corpus: str | Corpus | None = None,
     other: str | Corpus | None = None,
     tick: Tick = lambda what, done, total: None,
+    check: Callable[[ConceptTable, Sites], None] | None = None,
 ) -> Activations:
     """Activations of an atlas' layers on one grid, taken from its folder, or from its model where they are not there.
 
     `layers` are addresses or globs among the atlas' layers (all must be on one grid), `concepts` specs as for `map`
     (by default those the atlas was made with). `variant` is `trained`, `untrained` (the copy with fresh weights that
     the baseline uses) or `rotation`. `model` and `corpus` are needed where the atlas does not know where they are;
-    `other` is another corpus for the same model, as for judging on data of another source.
+    `other` is another corpus for the same model, as for judging on data of another source. `check` is shown the
+    concepts and sites of the whole corpus before the model runs, to refuse what cannot be asked of them.
 
     Raises UnknownLayerError, PlanError where layers are on several grids, and StoreError where the model or the corpus
     is not the atlas' own.
@@ -287,6 +289,8 @@ def activations_of(
         cells=replace(study, layers=tuple(chosen)).cells,
         items_per_shard=study.items_per_shard,
     )
+    if check is not None:
+        check(prepared.concepts(grid), prepared.sites(grid))
     extract(atlas, replace(study, layers=tuple(chosen)), variant, run.model, prepared, folder, tick)
     return load(folder, chosen, prepared, study.seed, str(atlas.manifest["key"]))
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 KIND = "comparisons"
 Match = Literal["auto", "address", "profile"]
 MATCHES = ("auto", "address", "profile")
-STATUSES = ("kept", "undecided", "moved", "lost", "gained", "none", "unshared")
+STATUSES = ("kept", "turned", "undecided", "moved", "lost", "gained", "none", "unshared")
 """What became of a unit's first concept."""
 DRAWS = 200
 """Random pairings."""

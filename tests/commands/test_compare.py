@@ -45,7 +45,9 @@ def test_json_holds_the_same(folder: Path) -> None:
     assert found["name"] == "mine"
     assert found["seed"] == 3
     assert [row["layer"] for row in found["layers"]] == [layers[0]]
-    assert sum(found["counts"][name] for name in ("kept", "undecided", "moved", "lost", "gained", "none")) == 16
+    assert (
+        sum(found["counts"][name] for name in ("kept", "turned", "undecided", "moved", "lost", "gained", "none")) == 16
+    )
     assert len(found["movers"]) <= 10
     assert json.loads(run(*arguments)[1]) == found
 

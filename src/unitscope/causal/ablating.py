@@ -17,6 +17,7 @@ from unitscope import edits
 from unitscope.activations import Activations, activations_of, origin_of
 from unitscope.activations import layers_of as atlas_layers
 from unitscope.annex import write_annex
+from unitscope.causal.bound import Bound
 from unitscope.causal.effects import Effect
 from unitscope.causal.sweeps import (
     Curve,
@@ -30,7 +31,7 @@ from unitscope.causal.sweeps import (
     to_means,
     units_of,
 )  # fmt: skip
-from unitscope.causal.tasks import Bound, LanguageModelling, Measured, Task, trained_head
+from unitscope.causal.tasks import LanguageModelling, Measured, Task, trained_head
 from unitscope.errors import StoreError, TaskError, closest
 from unitscope.rankings import kept
 from unitscope.rankings.base import ALL, Ranking, split_address

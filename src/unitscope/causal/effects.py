@@ -1,43 +1,27 @@
 """What edits do to a task: paired differences over items, with block-jackknife intervals.
 
-Of a task's numbers the sum over each item is kept. A value is the ratio of sums over items of the numbers and of how
-many there are; an effect is the edited value less the unedited one, on the same items, and its standard error that of
-the delete-one-block jackknife of the ratio (Miller 1974), with Student's t on one degree of freedom less than blocks.
-Below 10 blocks there is no interval.
+Of a task the statistics of each item are kept (see `unitscope.causal.bound`). A value is a function of their sums; an
+effect is the edited value less the unedited one, on the same items, and its standard error that of the delete-one-block
+jackknife of the difference (Miller 1974), with Student's t on one degree of freedom less than blocks. Below 10 blocks
+there is no interval.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import t as student
 
-from unitscope.causal.tasks import Bound
+from unitscope.causal.bound import Bound, Value, ratio
 from unitscope.edits import Edit
-from unitscope.errors import TaskError
 from unitscope.models.editing import Editable
-from unitscope.models.many import many
 
 Floats = NDArray[np.float64]
 MIN_BLOCKS, LEVEL = 10, 0.95
-
-
-@dataclass(frozen=True)
-class Sums:
-    """Sums of a task's numbers by edit and item: `sums` [E, I], how many there are `counts` [I], `block` [I]."""
-
-    sums: Floats
-    counts: Floats
-    block: NDArray[np.int64]
-
-    @property
-    def values(self) -> Floats:
-        """The task's value under each edit, [E]."""
-        found: Floats = self.sums.sum(axis=1) / self.counts.sum()
-        return found
 
 
 @dataclass(frozen=True)
@@ -50,6 +34,65 @@ class Effect:
     p: float
 
 
+@dataclass(frozen=True)
+class Sums:
+    """A task's statistics by edit and item: `statistics` [E, I, K] and `block` [I]; `value` makes values of sums."""
+
+    statistics: Floats
+    block: NDArray[np.int64]
+    value: Value = ratio
+
+    @property
+    def values(self) -> Floats:
+        """The task's value under each edit, [E]."""
+        return self.value(self.statistics.sum(axis=1))
+
+    @property
+    def sums(self) -> Floats:
+        """Sums of numbers by edit and item, [E, I]; for values that are ratios."""
+        found: Floats = self.statistics[..., : self.statistics.shape[-1] // 2].sum(axis=-1)
+        return found
+
+    @property
+    def counts(self) -> Floats:
+        """How many numbers an item has, [I]; for values that are ratios."""
+        found: Floats = self.statistics[0, :, self.statistics.shape[-1] // 2 :].sum(axis=-1)
+        return found
+
+    @cached_property
+    def by_block(self) -> Floats:
+        """Statistics summed over each block's items, [E, B, K]."""
+        index = np.unique(self.block, return_inverse=True)[1].reshape(-1)
+        found = np.zeros((int(index.max(initial=-1)) + 1, len(self.statistics), self.statistics.shape[2]))
+        np.add.at(found, index, self.statistics.swapaxes(0, 1))
+        return np.ascontiguousarray(found.swapaxes(0, 1))
+
+    def effect(self, at: int | Sequence[int], against: int | Sequence[int] = 0, value: Value | None = None) -> Effect:
+        """The value under edit `at` less that under `against`, by default the first (unedited).
+
+        Of several edits the mean of their values is taken. `value` is used in place of the task's own: for one class'
+        part of it, say. Blocks in which no statistic of these edits differs from 0 do not count.
+        """
+        made = value or self.value
+        first, second = (np.atleast_1d(np.asarray(each)) for each in (at, against))
+        by_block = self.by_block[np.concatenate([first, second])]
+        by_block = by_block[:, (by_block != 0).any(axis=(0, 2))]
+        whole = by_block.sum(axis=1)
+        effect = float(_apart(made(whole), len(first)))
+        if by_block.shape[1] < MIN_BLOCKS or not np.isfinite(effect):
+            return Effect(effect, float("nan"), float("nan"), float("nan"))
+        without = _apart(made(whole[:, None] - by_block), len(first))
+        if not np.isfinite(without).all():
+            return Effect(effect, float("nan"), float("nan"), float("nan"))
+        return _judged(effect, without)
+
+
+def _apart(values: Floats, n: int) -> Floats:
+    """The mean of the first n rows less the mean of the others."""
+    found: Floats = values[:n].mean(axis=0) - values[n:].mean(axis=0)
+    return found
+
+
 def measured(
     model: Editable, task: Bound, edits: Sequence[Edit], block: Sequence[int], *, batch_size: int = 32
 ) -> Sums:
@@ -57,19 +100,7 @@ def measured(
 
     Raises TaskError where a value is no finite number.
     """
-    counts = np.zeros(len(task.items))
-
-    def sums(output: object, batch: Sequence[object]) -> list[tuple[float, int]]:
-        parts = task.read(output, batch)  # type: ignore[arg-type]
-        return [(float(part.double().sum()), len(part)) for part in parts]
-
-    found = many(model, task.items, edits, sums, batch_size=batch_size)
-    made = np.array([[each[0] for each in row] for row in found], np.float64).reshape(len(edits), len(task.items))
-    if found:
-        counts[:] = [each[1] for each in found[0]]
-    if not np.isfinite(made).all():
-        raise TaskError("The task's value is no finite number for an item.", fix="Check the model and its input.")
-    return Sums(made, counts, np.asarray(block, np.int64))
+    return Sums(task.statistics(model, edits, batch_size), np.asarray(block, np.int64), task.value)
 
 
 def effect_of(difference: Floats, counts: Floats, block: NDArray[np.int64]) -> Effect:

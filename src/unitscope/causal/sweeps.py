@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unitscope import edits
+from unitscope.causal.bound import Bound
 from unitscope.causal.effects import Effect, Sums, contrast, effect_of, measured
-from unitscope.causal.tasks import Bound
 from unitscope.edits import Edit
 from unitscope.errors import TaskError
 from unitscope.models.editing import Editable
@@ -88,17 +88,15 @@ def curve(
     plan = [(kind, n, 0, getattr(ranking, kind)(n)) for kind in ("top", "bottom") for n in asked]
     plan += [("random", n, k + 1, ranking.random(n, seed + k)) for n in asked for k in range(n_draws)]
     found = measured(model, task, [Edit(), *(remove(units) for *_, units in plan)], block, batch_size=batch_size)
-    base, values = found.sums[0], found.values
+    values = found.values
     points = tuple(
-        Point(kind, n, draw, float(values[at]), effect_of(found.sums[at] - base, found.counts, found.block))
-        for at, (kind, n, draw, _) in enumerate(plan, 1)
+        Point(kind, n, draw, float(values[at]), found.effect(at)) for at, (kind, n, draw, _) in enumerate(plan, 1)
     )
     random, beyond = {}, {}
     for n in asked if n_draws else ():
-        drawn = np.mean([found.sums[at] for at, p in enumerate(plan, 1) if p[:2] == ("random", n)], axis=0)
-        top = next(found.sums[at] for at, p in enumerate(plan, 1) if p[:2] == ("top", n))
-        random[n] = effect_of(drawn - base, found.counts, found.block)
-        beyond[n] = effect_of(top - drawn, found.counts, found.block)
+        drawn = [at for at, each in enumerate(plan, 1) if each[:2] == ("random", n)]
+        top = next(at for at, each in enumerate(plan, 1) if each[:2] == ("top", n))
+        random[n], beyond[n] = found.effect(drawn), found.effect(top, drawn)
     return Curve(ranking.target, len(ranking), float(values[0]), points, random, beyond, found)
 
 
@@ -131,7 +129,7 @@ def importance(
 ) -> Importance:
     """What taking out each unit alone does to a task; what lies below a unit's layer runs once (see `models.many`)."""
     found = measured(model, task, [Edit(), *(remove([unit]) for unit in units)], block, batch_size=batch_size)
-    effects = tuple(effect_of(row - found.sums[0], found.counts, found.block) for row in found.sums[1:])
+    effects = tuple(found.effect(at) for at in range(1, len(units) + 1))
     return Importance(
         tuple(units), float(found.values[0]), effects, adjust(np.array([each.p for each in effects], np.float64))
     )
@@ -166,17 +164,17 @@ def specificity(
     which the unit's own value bears on the prediction. Raises TaskError for tasks without one number a token, and
     concepts that are not in the table.
     """
-    if not task.places:
+    if not task.places or task.read is None:
         raise TaskError("This task has no number for each token.", expected="the task 'lm'")
     unknown = [concept for _, concept in matches if concept not in values.concepts.names]
     if unknown:
         raise TaskError(f"There is no concept '{unknown[0]}' among these activations.")
-    units = list(dict.fromkeys(unit for unit, _ in matches))
+    units, read = list(dict.fromkeys(unit for unit, _ in matches)), task.read
     found = many(
         model,
         task.items,
         [Edit(), *(remove([unit]) for unit in units)],
-        lambda output, batch: [part.double().cpu().numpy() for part in task.read(output, batch)],
+        lambda output, batch: [part.double().cpu().numpy() for part in read(output, batch)],
         batch_size=batch_size,
     )
     sites = _site_of_token(task, values)

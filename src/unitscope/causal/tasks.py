@@ -19,30 +19,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from unitscope.causal.bound import Bound
 from unitscope.causal.targets import hidden_state, token_logits
 from unitscope.edits import Edit
 from unitscope.errors import AttributionError, TaskError
 from unitscope.models.adapters import SOURCE, TARGET
 from unitscope.models.editing import Editable
-from unitscope.models.many import Output, many
+from unitscope.models.many import many
 from unitscope.models.torch import TorchModel
 from unitscope.sites import Item
 
 Floats = NDArray[np.float64]
 HEAD_PENALTY = 1e-3
-
-
-@dataclass(frozen=True)
-class Bound:
-    """A task over the items that it can measure. `read` gives one tensor of numbers an item; see `Task`.
-
-    `places` tells, for tasks with one number a token, which site each number belongs to: an array an item, -1 for none.
-    """
-
-    items: tuple[Item, ...]
-    read: Output
-    left_out: int = 0
-    places: tuple[NDArray[np.int64], ...] = ()
 
 
 class Task(Protocol):

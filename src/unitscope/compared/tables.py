@@ -1,8 +1,9 @@
 """The tables of a comparison: what became of each unit's first concept, counts by layer and by concept.
 
-A unit *kept* its concept if both sides' first reported concept is the same, by the same end of its scale. With another
-first concept it *moved* if the concept it left is weaker in B, or the one it took up weaker in A, beyond both errors;
-else it is *undecided*. It *lost* or *gained* one where it is reported on one side alone.
+A unit *kept* its concept if both sides' first reported concept is the same, by the same end of its scale; *turned* if
+it is the same by the other end. With another first concept it *moved* if the concept it left is weaker in B, or the one
+it took up weaker in A, beyond both errors; else it is *undecided*. It *lost* or *gained* one where it is reported on
+one side alone.
 
 The other side's effect on a concept is the held-out one where it was tested there. Where it was not, it is the unsplit
 score, whose error is taken to be that of the side that was tested (it rests on more sites, so on less); and where there
@@ -133,6 +134,7 @@ def _status(pairs: Pairing, first_a: Ints, first_b: Ints, a_on_b: Floats, b_on_a
     status[~there_a & there_b] = "gained"
     status[there_a & there_b] = "undecided"
     status[there_a & there_b & (left | taken)] = "moved"
+    status[there_a & (first_a == first_b)] = "turned"
     status[pairs.kept] = "kept"
     # A unit whose concepts the other atlas does not know has neither lost nor gained one.
     status[(pairs.a.unshared & ~there_a) | (pairs.b.unshared & ~there_b)] = "unshared"
@@ -184,7 +186,7 @@ def layer_table(units: Mapping[str, Any], pairs: Pairing, draws: int) -> Table:
     return {name: _column(name, [row[name] for row in rows]) for name in rows[0]}
 
 
-_COUNTED = ("kept", "undecided", "moved", "lost", "gained", "none", "unshared")
+_COUNTED = ("kept", "turned", "undecided", "moved", "lost", "gained", "none", "unshared")
 _TEXTS = ("layer", "layer_b", "concept", "category")
 
 
@@ -209,6 +211,7 @@ def concept_table(shared: Shared, units: Mapping[str, Any]) -> Table:
                 "units_a": int(mine.sum()),
                 "units_b": int(theirs.sum()),
                 "kept": int((mine & kept).sum()),
+                "turned": int((mine & (status == "turned")).sum()),
                 "left": int((mine & (status == "moved")).sum()),
                 "joined": int((theirs & (status == "moved")).sum()),
                 "lost": int((mine & (status == "lost")).sum()),
@@ -217,7 +220,19 @@ def concept_table(shared: Shared, units: Mapping[str, Any]) -> Table:
             }
         )
     rows.sort(key=lambda row: (-row["units_a"] - row["units_b"], row["concept"]))
-    columns = ("concept", "category", "units_a", "units_b", "kept", "left", "joined", "lost", "gained", "undecided")
+    columns = (
+        "concept",
+        "category",
+        "units_a",
+        "units_b",
+        "kept",
+        "turned",
+        "left",
+        "joined",
+        "lost",
+        "gained",
+        "undecided",
+    )
     return {name: _column(name, [row[name] for row in rows]) for name in columns}
 
 

@@ -91,7 +91,8 @@ def case_of(
 ) -> Case:
     """Make ready what a run works on. Raises ConceptError, ProbeError and what `activations_of` does."""
     given: dict[str, Any] = {"model": model, "corpus": corpus, "concepts": _specs(atlas, settings.concepts)}
-    both = load_both(atlas, settings, "trained", given, tick)
+    readable = {**given, "check": lambda table, sites: question_of(table, sites, settings.concepts)}
+    both = load_both(atlas, settings, "trained", readable, tick)
     train = question_of(both[0].concepts, both[0].sites, settings.concepts)
     if both[1] is both[0]:
         masks = halves_of(both[0], train)

@@ -41,6 +41,7 @@ def sentences(about: Mapping[str, Any]) -> list[str]:
         f"Of {counted(n, 'unit')}, {count(counts['kept'])} ({share(counts['kept'], n)}) have the same first concept on "
         f"both sides; of units paired at random {share(chance['random'])} "
         f"({share(chance['low'])} to {share(chance['high'])}) have.",
+        f"{count(counts.get('turned', 0))} tell the same concept by the other end of their scale; "
         f"{count(counts['moved'])} moved to another concept beyond the errors of both sides; of "
         f"{count(counts['undecided'])} another concept comes first, but which one is within the errors.",
         f"{count(counts['lost'])} lost their concept, {count(counts['gained'])} gained one; "
@@ -133,12 +134,14 @@ def _side(side: Mapping[str, Any]) -> str:
     return f"{side_name(side)}: {clean(side['model'])} over {clean(side['corpus'])}, {layers}"
 
 
+_FATES = ("turned", "undecided", "moved", "lost", "gained", "stronger", "weaker")
+
+
 def _layers(rows: Sequence[Row], match: str) -> RenderableType:
     from unitscope.report.listing import Counts
 
     heads = [
-        "layer", "units", "kept", "at random", "undecided", "moved", "lost", "gained", "stronger", "weaker", "alike",
-        "at random (alike)",
+        "layer", "units", "kept", "at random", *_FATES, "alike", "at random (alike)",
     ]  # fmt: skip
     cells = [
         [
@@ -146,7 +149,7 @@ def _layers(rows: Sequence[Row], match: str) -> RenderableType:
             count(row["units"]),
             f"{count(row['kept'])} ({share(row['kept'], row['units'])})",
             f"{row['random_kept']:.1f} [{row['random_low']:.0f}, {row['random_high']:.0f}]",
-            *(count(row[name]) for name in ("undecided", "moved", "lost", "gained", "stronger", "weaker")),
+            *(count(row.get(name, 0)) for name in _FATES),
             alike(row["likeness"]),
             alike(row["random_likeness"]),
         ]
@@ -182,6 +185,8 @@ def _units(rows: Sequence[Row], match: str) -> RenderableType:
 def _concepts(rows: Sequence[Row]) -> RenderableType:
     from unitscope.report.listing import Counts
 
-    names = ("units_a", "units_b", "kept", "left", "joined", "lost", "gained", "undecided")
+    names = ("units_a", "units_b", "kept", "turned", "left", "joined", "lost", "gained", "undecided")
     heads = ["concept", "in A", "in B", *names[2:]]
-    return Counts(heads, [[clean(row["concept"]), *(count(row[name]) for name in names)] for row in rows[:N_CONCEPTS]])
+    return Counts(
+        heads, [[clean(row["concept"]), *(count(row.get(name, 0)) for name in names)] for row in rows[:N_CONCEPTS]]
+    )

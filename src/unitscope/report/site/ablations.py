@@ -89,18 +89,28 @@ def _read(beside: Beside, annex: Annex) -> Ablation:
     matches = tables["matches"]
     if matches and "q" not in matches[0]:
         rates = adjust(np.array([each.get("difference_p") for each in matches], np.float64))
-        tables["matches"] = [{**row, "q": rate} for row, rate in zip(matches, rates.tolist(), strict=True)]
+        tables["matches"] = [plain(row, q=rate) for row, rate in zip(matches, rates.tolist(), strict=True)]
     rising = bool(annex.about.get("rising"))
     tables["matches"] = [
-        {**plain(row), "verdict": verdict(row, rising), "contradicts": contradicts(row, rising)}
-        for row in tables["matches"]
+        plain(row, verdict=verdict(row, rising), contradicts=contradicts(row, rising)) for row in tables["matches"]
     ]
     return Ablation(annex, tables)
 
 
-def plain(row: Mapping[str, Any]) -> Row:
-    """A row with None for what is no number."""
-    return {name: None if value != value else value for name, value in row.items()}
+class Cells(dict[str, Any]):
+    """A row; columns that a result need not have are None.
+
+    >>> Cells(effect=0.5)["low"] is None
+    True
+    """
+
+    def __missing__(self, name: str) -> None:
+        return None
+
+
+def plain(row: Mapping[str, Any], **further: Any) -> Row:
+    """A row with None for what is no number or not there, and further columns."""
+    return Cells({name: None if value != value else value for name, value in row.items()} | further)
 
 
 def sentences(found: Sequence[Ablation], key: UnitKey) -> list[str]:

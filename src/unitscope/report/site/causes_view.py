@@ -22,7 +22,9 @@ def causes_panel(data: SiteData) -> list[dict[str, Any]]:
     ]
     for flow in attributions_view(data)[:N_CAUSES]:
         said = attributed(flow, flow["judged"])
-        found.append({"kind": "attributions", "name": flow["name"], "title": flow["target"], "said": " ".join(said[1:])})
+        found.append(
+            {"kind": "attributions", "name": flow["name"], "title": flow["target"], "said": " ".join(said[1:])}
+        )
     for each in steering_list(data)[:N_CAUSES]:
         said = steered(each)
         found.append({"kind": "steering", "name": each["name"], "title": each["property"], "said": " ".join(said[:2])})

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from unitscope.comparison import STATUSES
 from unitscope.report import comparison as told
 from unitscope.report.site.data import SiteData
 
-STATUSES = ("kept", "undecided", "moved", "lost", "gained", "none", "unshared")
 N_MOVERS, N_CONCEPTS = 100, 60
 Row = dict[str, Any]
 
@@ -40,7 +40,7 @@ def comparison_view(data: SiteData, name: str) -> dict[str, Any]:
         **_described(annex),
         "key": annex.parent,
         "sentences": told.sentences(annex.about),
-        "layers": [{**row, "parts": [(status, int(row[status])) for status in STATUSES]} for row in layers],
+        "layers": [{**row, "parts": [(status, int(row.get(status, 0))) for status in STATUSES]} for row in layers],
         "by_profile": annex.about["match"] == "profile",
         "movers": moved[:N_MOVERS],
         "n_movers": len(moved),

@@ -51,7 +51,10 @@ def lines(
     legend = alt.Legend(orient="top", title=None, symbolOpacity=1, symbolSize=70)
     color = alt.Color("selection:N", scale=alt.Scale(**named, range=list(_COLORS[: len(selections)])), legend=legend)
     x = alt.X(
-        "units:Q", title=title, scale=scale, axis=alt.Axis(format="~s" if logarithmic else "~g", tickCount=5, grid=False)
+        "units:Q",
+        title=title,
+        scale=scale,
+        axis=alt.Axis(format="~s" if logarithmic else "~g", tickCount=5, grid=False),
     )
     y = alt.Y("value:Q", title=metric, scale=alt.Scale(zero=False, nice=True), axis=alt.Axis(tickCount=6))
     banded = any(each["low"] is not None for each in values)
@@ -70,7 +73,9 @@ def lines(
         x=x,
         y=y,
         color=color,
-        strokeDash=alt.StrokeDash("selection:N", scale=alt.Scale(**named, range=list(_DASHES[: len(selections)])), legend=legend),
+        strokeDash=alt.StrokeDash(
+            "selection:N", scale=alt.Scale(**named, range=list(_DASHES[: len(selections)])), legend=legend
+        ),
     )
     points = base.mark_point(filled=True, size=46, opacity=1).encode(
         x=x,
@@ -112,7 +117,14 @@ def strengths(points: Sequence[dict[str, Any]]) -> Spec:
     spec = lines(shown, selections, None, "value", title="strength", logarithmic=False)
     ring = {
         "transform": [{"filter": "datum.chosen"}],
-        "mark": {"type": "point", "size": 190, "filled": False, "strokeWidth": 1.8, "stroke": "var(--focus)", "shape": "circle"},
+        "mark": {
+            "type": "point",
+            "size": 190,
+            "filled": False,
+            "strokeWidth": 1.8,
+            "stroke": "var(--focus)",
+            "shape": "circle",
+        },
         "encoding": {"x": {"field": "units", "type": "quantitative"}, "y": {"field": "value", "type": "quantitative"}},
     }
     spec["spec"]["layer"].append(ring)

@@ -72,12 +72,13 @@ def dose(rows: Sequence[dict[str, Any]], unedited: float | None, metric: str) ->
     least, most = min(values), max(values)
     room = 0.06 * (most - least) or abs(most) * 0.01 or 1.0
     least, most = least - room, most + room
+    reaches: float = most - least
 
     def x(row: dict[str, Any]) -> float:
         return round(_LEFT + (_RIGHT - _LEFT) * float(row["quantile"]), 1)
 
     def y(value: float) -> float:
-        return round(_BOTTOM - (_BOTTOM - _TOP) * (value - least) / (most - least), 1)
+        return float(round(_BOTTOM - (_BOTTOM - _TOP) * (value - least) / reaches, 1))
 
     parts = [_frame(least, most, y)]
     drawn = [(x(row), band) for row, band in zip(points, bands, strict=True) if band]
@@ -95,7 +96,9 @@ def dose(rows: Sequence[dict[str, Any]], unedited: float | None, metric: str) ->
         f"{share(row['quantile'])} {number(row['value'])}" for row in points
     )
     told += "" if unedited is None else f"; unedited {number(unedited)}"
-    return Markup(f'<svg class="dose" viewBox="0 0 360 172" role="img" aria-label="{escape(told)}">{"".join(parts)}</svg>')
+    return Markup(
+        f'<svg class="dose" viewBox="0 0 360 172" role="img" aria-label="{escape(told)}">{"".join(parts)}</svg>'
+    )
 
 
 def _frame(least: float, most: float, y: Any) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from unitscope.report.plain import count, counted, number
-from unitscope.report.site.ablations import Ablation
+from unitscope.report.site.ablations import Ablation, plain
 from unitscope.report.site.data import SiteData, UnitKey
 from unitscope.report.site.effect_drawings import reach
 from unitscope.report.site.effect_words import FALSE_DISCOVERIES, amount, cost, ends, known, matters
@@ -65,7 +65,7 @@ def effect_view(data: SiteData, name: str) -> dict[str, Any]:
         "lede": lede(found),
         "curve": curve_points(found),
         "beyond": [_named(row) for row in tables["curve"] if row["selection"].endswith("beyond")],
-        "units": [{**row, "matters": matters(row, found.rising)} for row in units[:N_UNITS]],
+        "units": [plain(row, matters=matters(row, found.rising)) for row in units[:N_UNITS]],
         "n_units": len(units),
         "most": reach(units),
         "classes": _classes(found),
@@ -157,7 +157,7 @@ def _around(found: Ablation, row: Row) -> tuple[float | None, float | None]:
 
 
 def _named(row: Row) -> Row:
-    return {**row, "kept": row["selection"].startswith("keep ")}
+    return plain(row, kept=row["selection"].startswith("keep "))
 
 
 def _classes(found: Ablation) -> Row | None:
@@ -186,12 +186,8 @@ def cell(row: Row | None, most: float, rising: bool) -> Row | None:
     if row is None or not known(row["effect"]):
         return None
     lost = cost(row["effect"], rising)
-    return {
-        **row,
-        "heat": min(abs(lost) / most, 1.0),
-        "better": lost < 0,
-        "sure": known(row.get("q")) and row["q"] <= FALSE_DISCOVERIES,
-    }
+    sure = known(row.get("q")) and row["q"] <= FALSE_DISCOVERIES
+    return plain(row, heat=min(abs(lost) / most, 1.0), better=lost < 0, sure=sure)
 
 
 def doses(found: Ablation, keys: Sequence[UnitKey]) -> list[Row]:
@@ -216,7 +212,7 @@ def unit_effects(data: SiteData, key: UnitKey) -> Row | None:
         parts.append(
             {
                 **described(found),
-                "own": [{**row, "matters": matters(row, found.rising)} for row in own],
+                "own": [plain(row, matters=matters(row, found.rising)) for row in own],
                 "matches": tables.get("matches", []),
                 "causes": tables.get("causes", []),
                 "classes": [each for row in classes if (each := cell(row, most, found.rising))],

@@ -107,7 +107,7 @@ def strength_points(strengths: Sequence[Row]) -> list[Row]:
 
 def _example(row: Row) -> Row:
     before, after = changed(str(row.get("before") or ""), str(row.get("after") or ""))
-    return {**row, "before": before, "after": after, "same": row.get("before") == row.get("after")}
+    return plain(row, before=before, after=after, same=row["before"] == row["after"])
 
 
 def changed(before: str, after: str) -> tuple[list[tuple[str, bool]], list[tuple[str, bool]]]:
