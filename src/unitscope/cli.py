@@ -6,7 +6,20 @@ from typing import Annotated
 
 import typer
 
-from unitscope.commands import ablate, attribute, compare, contest, demo, export, layers, merge, probe, rank, show
+from unitscope.commands import (
+    ablate,
+    attribute,
+    compare,
+    contest,
+    demo,
+    export,
+    layers,
+    merge,
+    probe,
+    rank,
+    show,
+    steer,
+)
 from unitscope.commands import map as map_
 from unitscope.commands.verbs import add_verb
 
@@ -30,6 +43,7 @@ add_verb(app, "probe", probe.ProbeOptions, probe.run, resumes=True)
 add_verb(app, "compare", compare.CompareOptions, compare.run)
 add_verb(app, "attribute", attribute.AttributeOptions, attribute.run)
 add_verb(app, "ablate", ablate.AblateOptions, ablate.run, resumes=True)
+add_verb(app, "steer", steer.SteerOptions, steer.run, resumes=True)
 
 
 def _version(asked: bool) -> None:

@@ -81,7 +81,7 @@ def test_a_head_is_trained_and_judged(tiny_model: Path) -> None:
     with torch.no_grad():
         hidden = model.module(*args, **kwargs).last_hidden_state[0].mean(dim=0)
     logits = hidden @ head.weight.T + head.bias
-    loss = trained_head(model, all_items[:40], "kind", loss=True).bound(model, all_items[40:])
+    loss = trained_head(model, all_items[:40], "kind", by="loss").bound(model, all_items[40:])
     found = measured(model, loss, [Edit()], list(range(20)))
     own = head.classes.index(task.items[0].labels["kind"])
     assert found.sums[0, 0] == pytest.approx(float(-logits.log_softmax(0)[own]), rel=1e-4)

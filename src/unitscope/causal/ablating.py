@@ -5,7 +5,6 @@ Rankings, means and heads rest on half A of the atlas' documents; effects are me
 
 from __future__ import annotations
 
-import importlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -19,6 +18,7 @@ from unitscope.activations import layers_of as atlas_layers
 from unitscope.annex import write_annex
 from unitscope.causal.bound import Bound
 from unitscope.causal.effects import Effect
+from unitscope.causal.named import Given, chance_of, check_name, needs_labels, task_of
 from unitscope.causal.sweeps import (
     Curve,
     Importance,
@@ -31,7 +31,6 @@ from unitscope.causal.sweeps import (
     to_means,
     units_of,
 )  # fmt: skip
-from unitscope.causal.tasks import LanguageModelling, Measured, Task, trained_head
 from unitscope.errors import StoreError, TaskError, closest
 from unitscope.rankings import kept
 from unitscope.rankings.base import ALL, Ranking, split_address
@@ -72,8 +71,7 @@ class Question:
             raise TaskError(
                 f"The task '{self.task}' has no number for each token.", expected="the task 'lm' for --matches"
             )
-        if self.task != "lm" and not self.task.startswith(("label:", "python:")):
-            raise TaskError(f"Unknown task '{self.task}'.", expected="lm, label:COLUMN or python:pkg.module:function")
+        check_name(self.task)
 
 
 @dataclass(frozen=True)
@@ -112,7 +110,7 @@ def ablate(
     values = activations_of(atlas, layers=layers, model=loaded, corpus=corpus, tick=say)
     network = _with_bases(atlas, loaded, layers)
     train, held = _halves(atlas, values, question, corpus)
-    task = _task(question, network, train)
+    task = task_of(question.task, Given(network, train, values, tuple(layers), question.seed))
     bound = task.bound(network, held)
     block = _blocks(values, bound)
     single = units_of(values, question.single) if question.single else []
@@ -140,7 +138,7 @@ def ablate(
         int(whole.counts.sum()),
         len(set(block)),
         bound.left_out,
-        _chance(question, bound),
+        chance_of(task, bound),
         found,
         singles,
         specific,
@@ -286,7 +284,7 @@ def _halves(atlas: Atlas, values: Activations, question: Question, corpus: str |
     """Items of half A and of half B, the latter cut to as many as are asked for; with labels where they are needed."""
     assert values.prepared is not None
     items = [item for n in range(values.prepared.n_shards) for item in values.prepared.items(n)]
-    if question.task.startswith("label:"):
+    if needs_labels(question.task):
         labels = _labels(atlas, corpus)
         items = [replace(item, labels=labels.get(item.id, {})) for item in items]
     side: dict[int, int] = {}
@@ -310,40 +308,10 @@ def _labels(atlas: Atlas, corpus: str | None) -> dict[str, Mapping[str, str]]:
     return {item.id: item.labels for item in load_corpus(given, **reading)}
 
 
-def _task(question: Question, model: Any, train: Sequence[Item]) -> Task:
-    if question.task == "lm":
-        return LanguageModelling()
-    kind, _, what = question.task.partition(":")
-    if kind == "python":
-        return Measured(_function(what), question.task)
-    label, _, last = what.rpartition(":")
-    loss = bool(label) and last == "loss"
-    return trained_head(model, train, label if loss else what, loss=loss, seed=question.seed)
-
-
-def _function(text: str) -> Any:
-    module, _, name = text.partition(":")
-    try:
-        return getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise TaskError(f"Cannot import '{text}': {error}.", expected="python:pkg.module:function") from error
-
-
 def _blocks(values: Activations, task: Bound) -> list[int]:
     block = dict(zip(values.sites.item.tolist(), values.halves.block.tolist()))
     index = {name: at for at, name in enumerate(values.item_ids)}
     return [int(block[index[item.id]]) for item in task.items]
-
-
-def _chance(question: Question, task: Bound) -> float:
-    """Accuracy of always naming the most frequent class of the items judged by; NaN for other tasks."""
-    label = question.task.partition(":")[2]
-    if not question.task.startswith("label:") or label.endswith(":loss"):
-        return float("nan")
-    counts: dict[str, int] = {}
-    for item in task.items:
-        counts[item.labels[label]] = counts.get(item.labels[label], 0) + 1
-    return max(counts.values()) / len(task.items)
 
 
 def _item_rows(found: Ablated) -> list[dict[str, Any]]:

@@ -22,11 +22,16 @@ from unitscope.models.editing import Editable
 
 Floats = NDArray[np.float64]
 MIN_BLOCKS, LEVEL = 10, 0.95
+ROUNDING = 1e-6
+"""Effects no greater than this share of the mean size of a task's numbers are what another order of sums gives too."""
 
 
 @dataclass(frozen=True)
 class Effect:
-    """A mean difference, its interval (NaN below 10 blocks) and p-value of no difference (1 where it is exactly 0)."""
+    """A mean difference, its interval (NaN below 10 blocks) and p-value of no difference.
+
+    p is 1 where the difference is 0 or within rounding (`ROUNDING`).
+    """
 
     effect: float
     low: float
@@ -84,7 +89,7 @@ class Sums:
         without = _apart(made(whole[:, None] - by_block), len(first))
         if not np.isfinite(without).all():
             return Effect(effect, float("nan"), float("nan"), float("nan"))
-        return _judged(effect, without)
+        return _judged(effect, without, least=ROUNDING * float(np.abs(made(np.abs(by_block).sum(axis=1))).max()))
 
 
 def _apart(values: Floats, n: int) -> Floats:
@@ -103,8 +108,8 @@ def measured(
     return Sums(task.statistics(model, edits, batch_size), np.asarray(block, np.int64), task.value)
 
 
-def effect_of(difference: Floats, counts: Floats, block: NDArray[np.int64]) -> Effect:
-    """Mean difference from sums [I] by item, weighted by `counts` [I], over blocks [I]."""
+def effect_of(difference: Floats, counts: Floats, block: NDArray[np.int64], least: float = 0.0) -> Effect:
+    """Mean difference from sums [I] by item, weighted by `counts` [I], over blocks [I]; `least` is what is rounding."""
     index = np.unique(block, return_inverse=True)[1].reshape(-1)
     n = int(index.max(initial=-1)) + 1
     top = np.bincount(index, weights=difference, minlength=n)
@@ -118,10 +123,12 @@ def effect_of(difference: Floats, counts: Floats, block: NDArray[np.int64]) -> E
         return Effect(effect, float("nan"), float("nan"), float("nan"))
     keep = bottom > 0
     without = (top.sum() - top[keep]) / (whole - bottom[keep])
-    return _judged(effect, without)
+    return _judged(effect, without, least=least)
 
 
-def contrast(inside: tuple[Floats, Floats], outside: tuple[Floats, Floats], block: NDArray[np.int64]) -> Effect:
+def contrast(
+    inside: tuple[Floats, Floats], outside: tuple[Floats, Floats], block: NDArray[np.int64], least: float = 0.0
+) -> Effect:
     """Difference of two mean effects, each from sums and counts [I], on blocks in common."""
     index = np.unique(block, return_inverse=True)[1].reshape(-1)
     parts = [[np.bincount(index, weights=each) for each in pair] for pair in (inside, outside)]
@@ -134,14 +141,15 @@ def contrast(inside: tuple[Floats, Floats], outside: tuple[Floats, Floats], bloc
     if int(carrying.sum()) < MIN_BLOCKS or any((each <= 0).any() for each in left):
         return Effect(effect, float("nan"), float("nan"), float("nan"))
     first, second = ((whole[0] - pair[0]) / n for whole, pair, n in zip(wholes, parts, left, strict=True))
-    return _judged(effect, first - second, int(carrying.sum()))
+    return _judged(effect, first - second, int(carrying.sum()), least)
 
 
-def _judged(effect: float, without: Floats, n_carrying: int | None = None) -> Effect:
+def _judged(effect: float, without: Floats, n_carrying: int | None = None, least: float = 0.0) -> Effect:
     n = len(without)
     error = float(np.sqrt((n - 1) / n * ((without - without.mean()) ** 2).sum()))
     freedom = (n if n_carrying is None else n_carrying) - 1
     if error == 0.0:
-        return Effect(effect, effect, effect, 1.0 if effect == 0.0 else 0.0)
+        return Effect(effect, effect, effect, 1.0 if abs(effect) <= least else 0.0)
     reach = float(student.ppf(0.5 + LEVEL / 2, freedom)) * error
-    return Effect(effect, effect - reach, effect + reach, float(2 * student.sf(abs(effect) / error, freedom)))
+    p = 1.0 if abs(effect) <= least else float(2 * student.sf(abs(effect) / error, freedom))
+    return Effect(effect, effect - reach, effect + reach, p)

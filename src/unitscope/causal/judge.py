@@ -18,13 +18,15 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 from scipy.stats import t as student
 
-from unitscope.causal.ablation import Ablation, silenced
+from unitscope import edits
+from unitscope.causal.ablation import Ablation
 from unitscope.causal.feeding import batches, layers_of, network
 from unitscope.causal.forward import frozen
 from unitscope.causal.methods import Cost, Work
 from unitscope.causal.path import origin_of
 from unitscope.causal.targets import Target
 from unitscope.causal.to_units import UnitAttribution, attribute_units
+from unitscope.edits import Edit
 from unitscope.errors import AttributionError
 from unitscope.models.base import Model
 from unitscope.sites import Item
@@ -152,15 +154,17 @@ def _losses(
     with frozen(net.module):
         for fed in batches(net, items, batch_size, Counter()):
             work = Work(net, fed, [place], origin, target, Cost())
-            whole = work.plain()
-            for at, order in enumerate(orders):
-                for k, n in enumerate(counts):
-                    top = np.zeros((len(fed.rows), width), np.bool_)
-                    np.put_along_axis(top, order[fed.rows][:, :n], True, axis=1)
-                    for kind, keep in enumerate((~top, top)):
-                        score = work.plain([silenced(work, place, keep)])
-                        lost[kind, fed.rows, k, at] = (whole - score).double().cpu().numpy()
+            gone = [slice(0, n) for n in counts] + [slice(n, width) for n in counts]
+            taken = [_zeroed(address, fed.items, order[fed.rows][:, part]) for part in gone for order in orders]
+            losses = (work.plain() - work.under(taken)).double().cpu().numpy()
+            lost[:, fed.rows] = losses.reshape(2, len(counts), len(orders), -1).transpose(0, 3, 1, 2)
     return _loss(lost[0], found.groups), _loss(lost[1], found.groups)
+
+
+def _zeroed(address: str, items: Sequence[Item], units: NDArray[np.int64]) -> Edit:
+    """Units of a layer [B, n] at zero in each item, at every position."""
+    chosen = {item.id: own for item, own in zip(items, units, strict=True)}
+    return edits.zero_each(address, chosen, where="everywhere", recurrence=False)
 
 
 def _loss(lost: Floats, groups: Sequence[str]) -> Loss:

@@ -26,19 +26,24 @@ from unitscope.causal.feeding import Fed, Network, Place
 from unitscope.causal.forward import Action, Keep, Replace, run
 from unitscope.causal.path import Line, Origin, Rule, nodes
 from unitscope.causal.targets import Target, scalar
+from unitscope.edits import Edit
 from unitscope.errors import AttributionError
+from unitscope.models.editing import Editing
+from unitscope.models.many import PICTURE, POSITIONS, outputs
 from unitscope.models.probe import Tap
+from unitscope.models.rows import announced
 
 Tensors = dict[Place, list[torch.Tensor]]
 
 
 @dataclass
 class Cost:
-    """Passes of one batch each: forward, backward, and forward with tangents."""
+    """Passes of one batch each: forward, backward, forward with tangents, and under edits."""
 
     forwards: int = 0
     backwards: int = 0
     tangents: int = 0
+    edited: int = 0
 
 
 @dataclass(frozen=True)
@@ -102,6 +107,26 @@ class Work:
     def plain(self, actions: Sequence[tuple[Tap, Action]] = ()) -> torch.Tensor:
         """`score` without gradients."""
         return self.score(actions)
+
+    @torch.no_grad()
+    def under(self, edits: Sequence[Edit]) -> torch.Tensor:
+        """The target [E, B] under each edit alone; what lies below the edits is run once."""
+        fed = self.fed
+        assert fed.again is not None
+        self.cost.edited += len(edits)
+        found = torch.zeros(len(edits), len(fed.rows))
+        if self.target.reads:  # what it reads may lie in what is not run again
+            for at, edit in enumerate(edits):
+                with announced(fed.again(fed.items, 1)[2]), Editing(self.model, [edit]):
+                    found = found.to(score := self.score())
+                found[at] = score
+            return found
+        size = sum(fed.n_steps.values()) if fed.real else PICTURE
+        for at, output in outputs(self.model, fed.items, edits, max(1, POSITIONS // (size * len(fed.rows))), fed.again):
+            score = scalar(self.target.score(output, {}, fed, self.model), self.target, len(fed.rows))
+            found = found.to(score)
+            found[at] = score
+        return found
 
     @torch.no_grad()
     def values(self, actions: Sequence[tuple[Tap, Action]] = ()) -> tuple[torch.Tensor, Tensors]:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from unitscope import edits
 from unitscope.causal.bound import Bound
-from unitscope.causal.effects import Effect, Sums, contrast, effect_of, measured
+from unitscope.causal.effects import ROUNDING, Effect, Sums, contrast, effect_of, measured
 from unitscope.edits import Edit
 from unitscope.errors import TaskError
 from unitscope.models.editing import Editable
@@ -104,7 +104,7 @@ def curve(
 class Importance:
     """Effects of taking out single units: `units` and `effects` [U]; `q` [U] false discovery rates.
 
-    A unit whose removal changes no number at all has effect 0 and p 1.
+    A unit whose removal changes no number by more than rounding has p 1.
     """
 
     units: tuple[str, ...]
@@ -180,6 +180,7 @@ def specificity(
     sites = _site_of_token(task, values)
     owner = np.repeat(np.arange(len(task.items)), [len(part) for part in sites])
     flat, base = np.concatenate(sites), np.concatenate(found[0])
+    least = ROUNDING * float(np.abs(base).mean())
     made = []
     for unit, concept in matches:
         change = np.concatenate(found[1 + units.index(unit)]) - base
@@ -192,9 +193,9 @@ def specificity(
             Specific(
                 unit,
                 concept,
-                effect_of(top_in, n_in, held),
-                effect_of(top_out, n_out, held),
-                contrast((top_in, n_in), (top_out, n_out), held),
+                effect_of(top_in, n_in, held, least),
+                effect_of(top_out, n_out, held, least),
+                contrast((top_in, n_in), (top_out, n_out), held, least),
                 int(n_in.sum()),
                 int(n_out.sum()),
             )

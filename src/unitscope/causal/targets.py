@@ -267,11 +267,16 @@ class Function(Target):
 
 def scalar(found: Any, target: Target, n_rows: int) -> torch.Tensor:
     """What a target gave, checked: a floating number a row. Raises AttributionError."""
-    if not isinstance(found, torch.Tensor) or found.shape != (n_rows,) or not found.is_floating_point():
+    expected = f"one number an item, a tensor of shape ({n_rows},)"
+    if not isinstance(found, torch.Tensor) or found.shape != (n_rows,):
         shape = f"shape {tuple(found.shape)}" if isinstance(found, torch.Tensor) else f"type {type(found).__name__}"
         raise AttributionError(
-            f"The target '{target.name}' is not scalar: it gave {shape} for {n_rows} items.",
-            expected=f"one number an item, a tensor of shape ({n_rows},)",
+            f"The target '{target.name}' is not scalar: it gave {shape} for {n_rows} items.", expected=expected
+        )
+    if not found.is_floating_point():
+        raise AttributionError(
+            f"The target '{target.name}' gave {str(found.dtype).removeprefix('torch.')}, which has no gradient.",
+            expected=f"{expected}, of floating numbers",
         )
     return found
 

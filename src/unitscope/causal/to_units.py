@@ -135,7 +135,7 @@ def attribute_units(
         done += len(fed.rows)
         if progress is not None:
             progress("attributing", done, len(items))
-    sums.check()
+    sums.check(target.name)
     return UnitAttribution(
         layers=tuple(place.layer for place in places),
         method=method.name,
@@ -182,6 +182,8 @@ def at_positions(
 def told(cost: Cost, places: Sequence[Place]) -> str:
     """Which passes were made, and why in that mode."""
     n_units = sum(place.layer.width for place in places)
+    if cost.edited:
+        return f"{cost.edited} passes under edits, each begun at its layer, and {cost.forwards} whole ones"
     if not cost.backwards:
         return f"{cost.forwards} forward passes"
     also = f" and {cost.tangents} with tangents" if cost.tangents else ""
@@ -197,7 +199,7 @@ class _Sums:
     def __init__(self, places: Sequence[Place], items: Sequence[Item], keep_sites: bool) -> None:
         n = len(items)
         self.places, self.items, self.keep_sites = places, items, keep_sites
-        self.output = np.full(n, np.nan)
+        self.output, self.seen = np.full(n, np.nan), np.zeros(n, np.bool_)
         self.totals = {place.address: np.full((n, place.layer.width), np.nan) for place in places}
         self.explained: dict[str, Floats] = {}
         self.starts = {place.address: _starts(place, items) for place in places}
@@ -210,7 +212,7 @@ class _Sums:
             }
 
     def add(self, fed: Fed, found: Found, output: torch.Tensor) -> None:
-        self.output[fed.rows] = output.double().cpu().numpy()
+        self.output[fed.rows], self.seen[fed.rows] = output.double().cpu().numpy(), True
         for place, values in found.values.items():
             real = fed.real_of(place, values.shape[1]) if found.by_position else None
             if real is not None:
@@ -232,12 +234,18 @@ class _Sums:
             rows = values[torch.from_numpy(where.row), torch.from_numpy(where.position)].cpu().numpy()
             np.add.at(self.at_sites[place.address], site, rows * where.share[:, None].astype(np.float32))
 
-    def check(self) -> None:
-        missing = np.flatnonzero(np.isnan(self.output))
+    def check(self, target: str) -> None:
+        missing = np.flatnonzero(~self.seen)
         if len(missing):
             raise AttributionError(
                 f"Item '{self.items[int(missing[0])].id}' has nothing that the network reads.",
                 fix="Leave empty items out.",
+            )
+        broken = np.flatnonzero(~np.isfinite(self.output))
+        if len(broken):
+            raise AttributionError(
+                f"The target '{target}' is {self.output[broken[0]]} for item '{self.items[int(broken[0])].id}'.",
+                expected="a finite number",
             )
 
 
