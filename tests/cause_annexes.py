@@ -185,20 +185,25 @@ def steering(atlas: Atlas, name: str, rng: np.random.Generator) -> None:
     """A steering beside random sets, with examples."""
     strengths = [
         {
-            "selection": "steered", "n_units": n, "strength": strength,
-            "success": min(0.1 + 0.2 * strength * n / 10, 0.9),
-            "collateral": 0.02 * strength * n / 5, "chosen": n == 10 and strength == 2.0,
+            "selection": name, "n_units": n, "strength": strength,
+            "success": min(0.1 + gain * strength * n / 10, 0.9), "collateral": 0.02 * strength * n / 5,
+            "chosen": name == "steered" and n == 10 and strength == 2.0,
         }
-        for n in (5, 10)
+        for name, n, gain in (("steered", 5, 0.2), ("steered", 10, 0.2), ("random", 10, 0.02))
         for strength in (0.5, 1.0, 2.0, 4.0)
     ]  # fmt: skip
+    strengths.insert(0, {**strengths[0], "selection": "none", "n_units": 0, "strength": 0.0, "success": 0.08})
+    nan = float("nan")
     sets = [
         {
-            "selection": "random" if draw else "steered", "draw": draw, "n_units": 10, "strength": 2.0,
-            "success": success, "low": success - 0.05, "high": success + 0.05,
-            **effect(0.08 + 0.01 * draw, 0.02, "collateral", p=False),
+            "selection": name, "draw": draw, "n_units": 10 * (name != "none"), "strength": 2.0, "success": success,
+            **effect(success - 0.08 * (name != "beyond"), 0.05),
+            **effect(0.08 + 0.01 * draw, 0.02, "collateral", p=False), "changed": 0.5 if name != "beyond" else nan,
         }
-        for draw, success in enumerate((0.62, 0.12, 0.09, 0.14))
+        for name, draw, success in (
+            ("none", 0, 0.08), ("steered", 0, 0.62), ("random", 1, 0.12), ("random", 2, 0.09),
+            ("random mean", 0, 0.105), ("beyond", 0, 0.515),
+        )
     ]  # fmt: skip
     texts = (
         ("a", "she sees the dog .", "she saw the dog .", True),
@@ -206,9 +211,9 @@ def steering(atlas: Atlas, name: str, rng: np.random.Generator) -> None:
         ("c", "nothing changes", "nothing changes", False),
     )
     examples = [
-        {"item": item, "before": before, "after": after, "success": success, "original": before}
+        {"item": item, "before": before, "after": after, "success": float(success), "original": f"{before} …"}
         for item, before, after, success in texts
     ]
     tables = {"strengths": strengths, "sets": sets, "examples": examples}
-    about = {"property": "Tense=Past", "edit": "set", "seed": 0, "n_items": 90}
+    about = {"property": f"words:was,{MARKUP}", "metric": "success rate", "collateral": "loss", "rising": True}
     write_annex(atlas, "steering", name, {table: columns(each) for table, each in tables.items()}, about)

@@ -197,10 +197,19 @@ def test_a_steering_s_page_marks_what_changed(data: SiteData) -> None:
     assert "<del>sees</del>" in raw
     assert "<ins>saw</ins>" in raw
     assert "&lt;/script&gt;&lt;img src=x onerror=alert(1)&gt;" in raw
-    assert "62 % [.57, .67] of held-out items turn. Random sets of the same size: 12 %" in text_of(raw)
+    text = text_of(raw)
+    assert "10 units at strength 2 take the success rate from .08 to .62 (+0.54 [+0.49, +0.59])." in text
+    assert "Random sets of the same size: .10 (+0.025 [-0.025, +0.075]). The ranked units steer better" in text
+    for row in rows_of(data, "steering", "tense", "sets"):
+        assert row["selection"] == "none" or f"{amount(row['effect'])} {ends(row['low'], row['high'])}" in text
+    assert [row["called"] for row in view["sets"]] == ["no edit", "steered", "random units", "steered less random"]
+    assert len(view["draws"]) == 2
     assert view["chosen"]["strength"] == 2.0
     spec = curves.strengths(strength_points(view["strengths"]))
     assert sum(value["chosen"] for value in spec["data"]["values"]) == 2  # of success and of collateral
+    assert {value["selection"] for value in spec["data"]["values"]} == {
+        "steered, 10 units", "random, 10 units", "steered, 5 units"
+    }  # fmt: skip
     assert raw.count("unchanged") == 1
 
 
@@ -222,7 +231,7 @@ def test_a_steering_of_sets_alone(tmp_path, site_atlas) -> None:
     write_annex(atlas, "attributions", "none", {}, {})
     export(atlas, tmp_path / "site")
     page = (tmp_path / "site" / "steering" / "few.html").read_text("utf-8")
-    assert "50 %" in page
+    assert "<b>.50</b>" in page
     assert "vega.js" not in page
     assert "Random sets of the same size" not in page
 
