@@ -8,7 +8,7 @@ there is no interval.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -78,24 +78,30 @@ class Sums:
         Of several edits the mean of their values is taken. `value` is used in place of the task's own: for one class'
         part of it, say. Blocks in which no statistic of these edits differs from 0 do not count.
         """
-        made = value or self.value
         first, second = (np.atleast_1d(np.asarray(each)) for each in (at, against))
-        by_block = self.by_block[np.concatenate([first, second])]
+        n = len(first)
+        return self._judged(
+            np.concatenate([first, second]), lambda each: each[:n].mean(axis=0) - each[n:].mean(axis=0), value
+        )
+
+    def combination(self, weights: Mapping[int, float], value: Value | None = None) -> Effect:
+        """The sum of weighted values of edits; for contrasts of several, whose weights add up to 0."""
+        factors = np.array(list(weights.values()), np.float64)
+        return self._judged(np.array(list(weights), np.intp), lambda each: np.tensordot(factors, each, 1), value)
+
+    def _judged(self, chosen: NDArray[np.intp], made: Callable[[Floats], Floats], value: Value | None) -> Effect:
+        """A number made of the values of chosen edits, with its jackknife interval."""
+        value = value or self.value
+        by_block = self.by_block[chosen]
         by_block = by_block[:, (by_block != 0).any(axis=(0, 2))]
         whole = by_block.sum(axis=1)
-        effect = float(_apart(made(whole), len(first)))
+        effect = float(made(value(whole)))
         if by_block.shape[1] < MIN_BLOCKS or not np.isfinite(effect):
             return Effect(effect, float("nan"), float("nan"), float("nan"))
-        without = _apart(made(whole[:, None] - by_block), len(first))
+        without = made(value(whole[:, None] - by_block))
         if not np.isfinite(without).all():
             return Effect(effect, float("nan"), float("nan"), float("nan"))
-        return _judged(effect, without, least=ROUNDING * float(np.abs(made(np.abs(by_block).sum(axis=1))).max()))
-
-
-def _apart(values: Floats, n: int) -> Floats:
-    """The mean of the first n rows less the mean of the others."""
-    found: Floats = values[:n].mean(axis=0) - values[n:].mean(axis=0)
-    return found
+        return _judged(effect, without, least=ROUNDING * float(np.abs(value(np.abs(by_block).sum(axis=1))).max()))
 
 
 def measured(

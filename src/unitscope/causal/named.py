@@ -48,6 +48,11 @@ def check_name(text: str) -> None:
         raise TaskError(f"Unknown task '{text}'.", expected=EXPECTED, fix=closest(kind, KINDS))
 
 
+def by_site(text: str) -> bool:
+    """Whether a task has a number for each token or word, so that it can be told where an effect falls."""
+    return text.partition(":")[0] == "lm"
+
+
 def needs_labels(text: str) -> bool:
     """Whether a task rests on labels of items, which only the corpus has."""
     return text.startswith("label:")

@@ -26,34 +26,43 @@ PICTURE = 256
 """What one picture counts for among these."""
 Output = Callable[[Any, Sequence[Item]], Any]
 """From what the module gives for a batch of items, and these, to one entry a row: a tensor [B, ...] or a sequence."""
+Counted = Callable[[int, int], None]
+"""Told how much is done, of how much."""
 
 
 def many(
     model: Editable,
     items: Sequence[Item],
     edits: Sequence[Edit],
-    output: Output,
+    output: Output | Sequence[Output],
     *,
     batch_size: int = 32,
     positions: int = POSITIONS,
+    tick: Counted | None = None,
 ) -> list[list[Any]]:
     """What `output` makes of every item under every edit, each alone: `found[edit][item]`, in the order given.
 
     `output` is called once for each batch and edit, with what the module gives for the batch's items. An edit that does
-    nothing (`Edit()`) gives the unedited values. `positions` bounds how much runs at once; where a model cannot be
-    replayed each edit runs in full, with a ReplayWarning.
+    nothing (`Edit()`) gives the unedited values. Several outputs are one an edit. `tick` is told of pairs of an edit
+    and a batch. `positions` bounds how much runs at once; where a model cannot be replayed each edit runs in full, with
+    a ReplayWarning.
 
     Raises EditError where `output` does not give one entry an item.
     """
     found: list[list[Any]] = [[None] * len(items) for _ in edits]
-    for indices, size in batches(model, items, batch_size):
+    made = [output] * len(edits) if callable(output) else list(output)
+    all_batches, done = list(batches(model, items, batch_size)), 0
+    for indices, size in all_batches:
         batch = [items[index] for index in indices]
         for member, mine in outputs(model, batch, edits, max(1, positions // max(1, size * len(batch)))):
-            entries = output(mine, batch)
+            entries = made[member](mine, batch)
             if len(entries) != len(batch):
                 raise EditError(f"'output' gave {len(entries)} entries for {len(batch)} items.", expected="one an item")
             for index, entry in zip(indices, entries):
                 found[member][index] = entry
+            done += 1
+            if tick is not None:
+                tick(done, len(all_batches) * len(edits))
     return found
 
 
