@@ -98,6 +98,12 @@ def ablation(
         for at, (layer, unit) in enumerate(chosen[:3])
         for q in QUANTILES
     ]  # fmt: skip
+    doses.append({**doses[0], "quantile": float("nan"), "setting": 0.0})
+    trends = [
+        {"layer": layer, "unit": unit, "concept": targets[0], "n_settings": 7, "monotone": 0.4, "monotone_p": 0.03,
+         **effect(0.002, 0.001, "slope")}
+        for layer, unit in chosen[:3]
+    ]  # fmt: skip
     classes = [
         {"layer": layer, "unit": unit, "class": target, **effect(float(rng.normal(0, 0.03))), "q": float(rng.uniform())}
         for layer, unit in chosen
@@ -118,7 +124,7 @@ def ablation(
         for step, (layer, unit) in enumerate(chosen[:4], 1)
     ]  # fmt: skip
     tables = {
-        "curve": curve(2.31), "units": single, "matches": matches, "causes": causes, "doses": doses,
+        "curve": curve(2.31), "units": single, "matches": matches, "causes": causes, "doses": doses, "trends": trends,
         "classes": classes, "pairs": pairs, "greedy": greedy,
     }  # fmt: skip
     about = {

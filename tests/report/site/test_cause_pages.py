@@ -111,6 +111,7 @@ def test_a_unit_s_page_says_what_it_does(data: SiteData) -> None:
             assert name in text
         for row in tables["classes"]:
             assert f"{amount(row['effect'])} {ends(row['low'], row['high'])}" in text
+        assert "Slope +0.002 [+0.001, +0.003] for each 1 that the unit is raised" in text
         for row in tables["causes"]:
             assert (row["contradiction"] in text) if row["contradiction"] else True
     assert told == 3
@@ -198,7 +199,7 @@ def test_a_steering_s_page_marks_what_changed(data: SiteData) -> None:
     assert "<ins>saw</ins>" in raw
     assert "&lt;/script&gt;&lt;img src=x onerror=alert(1)&gt;" in raw
     text = text_of(raw)
-    assert "10 units at strength 2 take the success rate from .08 to .62 (+0.54 [+0.49, +0.59])." in text
+    assert "10 units at strength 2 take success (success rate) from .08 to .62 (+0.54 [+0.49, +0.59])." in text
     assert "Random sets of the same size: .10 (+0.025 [-0.025, +0.075]). The ranked units steer better" in text
     for row in rows_of(data, "steering", "tense", "sets"):
         assert row["selection"] == "none" or f"{amount(row['effect'])} {ends(row['low'], row['high'])}" in text

@@ -76,7 +76,7 @@ class Ablation:
         return found
 
 
-TABLES = ("curve", *OF_UNITS, "pairs", "greedy")
+TABLES = ("curve", *OF_UNITS, "trends", "pairs", "greedy")
 
 
 def ablations(beside: Beside) -> list[Ablation]:
@@ -91,6 +91,8 @@ def _read(beside: Beside, annex: Annex) -> Ablation:
         rates = adjust(np.array([each.get("difference_p") for each in matches], np.float64))
         tables["matches"] = [plain(row, q=rate) for row, rate in zip(matches, rates.tolist(), strict=True)]
     rising = bool(annex.about.get("rising"))
+    for row in tables["causes"]:
+        row["verdict"] = verdict(row, rising)
     tables["matches"] = [
         plain(row, verdict=verdict(row, rising), contradicts=contradicts(row, rising)) for row in tables["matches"]
     ]
@@ -119,11 +121,11 @@ def sentences(found: Sequence[Ablation], key: UnitKey) -> list[str]:
     for each in found:
         rows = each.of_unit.get(key, {})
         there += [at_concept(row, each.metric, each.rising) for row in rows.get("matches", ())]
-        there += [f"{_capital(row['contradiction'])}." for row in rows.get("causes", ()) if row.get("contradiction")]
+        there += [f"It {_inside(row['contradiction'])}." for row in rows.get("causes", ()) if row.get("contradiction")]
         everything += [overall(row, each.metric, each.rising) for row in rows.get("units", ())]
     return [*there[:1], *everything[:1]]
 
 
-def _capital(text: object) -> str:
-    said = str(text).strip().rstrip(".")
-    return f"{said[:1].upper()}{said[1:]}"
+def _inside(text: object) -> str:
+    """A sentence that goes on after its subject."""
+    return str(text).strip().rstrip(".")

@@ -58,7 +58,7 @@ def dose(rows: Sequence[dict[str, Any]], unedited: float | None, metric: str) ->
 
     The dashed line is the unedited value; the band is that value plus the interval of the paired difference.
     """
-    points = [row for row in rows if known(row.get("value"))]
+    points = [row for row in rows if known(row.get("value")) and known(row.get("quantile"))]
     if not points:
         return Markup("")
     bands = [

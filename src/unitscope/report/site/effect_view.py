@@ -20,7 +20,7 @@ N_UNITS, N_HEAT, N_DOSES = 300, 40, 24
 """Most single units in the table, in the heat table of classes, and curves of doses."""
 SELECTIONS = ("top", "random", "bottom")
 PANELS = (("", "taken out"), ("keep ", "kept, all others taken out"))
-_HIDDEN = ("metric", "rising", "unedited", "parameters", "notes", "n_items", "n_blocks", "task")
+_HIDDEN = ("metric", "rising", "unedited", "parameters", "notes", "n_items", "n_blocks", "task", "halves")
 
 
 def effects_view(data: SiteData) -> list[Row]:
@@ -193,11 +193,17 @@ def cell(row: Row | None, most: float, rising: bool) -> Row | None:
 def doses(found: Ablation, keys: Sequence[UnitKey]) -> list[Row]:
     """Doses and responses of units, by quantile."""
     made = []
+    trends = {(row["layer"], int(row["unit"])): row for row in found.tables["trends"]}
     for key in keys:
-        rows = sorted(found.of_unit.get(key, {}).get("doses", ()), key=lambda row: row["quantile"])
+        rows = sorted(found.of_unit.get(key, {}).get("doses", ()), key=_place)
         if rows:
-            made.append({"key": key, "rows": rows, "unedited": found.unedited, "metric": found.metric})
+            made.append({"key": key, "rows": rows, "unedited": found.unedited, "trend": trends.get(key)})
     return made
+
+
+def _place(row: Row) -> tuple[float, float]:
+    """Order of doses: by what the unit is set to; settings that are no quantile (as 0) among them."""
+    return (row["setting"] if known(row["setting"]) else 0.0, row["quantile"] if known(row["quantile"]) else 0.5)
 
 
 def unit_effects(data: SiteData, key: UnitKey) -> Row | None:

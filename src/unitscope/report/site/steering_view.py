@@ -15,8 +15,8 @@ from unitscope.report.site.effect_words import amount, ends, known
 from unitscope.report.site.parameters import parameter_rows
 
 Row = dict[str, Any]
-N_EXAMPLES = 60
-"""Most examples that are shown."""
+N_EXAMPLES, N_UNITS = 60, 24
+"""Most examples and units that are shown."""
 NAMES = {
     "none": "no edit",
     "steered": "steered",
@@ -30,7 +30,9 @@ _KNOWN = (
     "selection", "draw", "n_units", "strength", "success", "effect", "low", "high", "p", "collateral", "collateral_low",
     "collateral_high",
 )  # fmt: skip
-_HIDDEN = ("notes", "note", "parameters", "metric", "property", "collateral", "rising", "remove")
+_HIDDEN = (
+    "notes", "note", "parameters", "metric", "property", "collateral", "rising", "remove", "chosen_units",
+)  # fmt: skip
 
 
 def steering_list(data: SiteData) -> list[Row]:
@@ -77,12 +79,15 @@ def steering_view(data: SiteData, name: str) -> dict[str, Any]:
     found = _described(data, annex)
     examples = [plain(row) for row in data.beside.rows(annex, "examples")]
     strengths = [plain(row) for row in data.beside.rows(annex, "strengths")]
+    units = list(annex.about.get("chosen_units") or ())
     notes = [annex.about.get("note"), *(annex.about.get("notes") or ())]
     if annex.about.get("within_limit") is False:
         notes.append("No strength kept the collateral damage within its limit: the mildest was taken.")
     return {
         **found,
         "lede": lede(found),
+        "units": [_address(each) for each in units[:N_UNITS]],
+        "n_units": len(units),
         "strengths": strengths,
         "chosen": next((row for row in strengths if row["chosen"]), None),
         "examples": [_example(row) for row in examples[:N_EXAMPLES]],
@@ -99,7 +104,7 @@ def lede(found: Row) -> list[str]:
         return ["Nothing was steered."]
     before = f"from {score(none['success'])} " if none else ""
     with_them = f"{counted(row['n_units'], 'unit')} at strength {number(row['strength'])}"
-    said = [f"{with_them} take the {found['metric']} {before}to {score(row['success'])}{_change(row)}."]
+    said = [f"{with_them} take success ({found['metric']}) {before}to {score(row['success'])}{_change(row)}."]
     if random:
         said.append(f"Random sets of the same size: {score(random['success'])}{_change(random)}.")
     said.append(_against_random(found))
@@ -129,6 +134,11 @@ def _against_random(found: Row) -> str:
     if least[0] > 0:
         return "They steer better than random ones at this strength, but those do as well at a strength of their own."
     return "They steer worse than random ones." if most[0] < 0 else "They steer no better than random ones."
+
+
+def _address(text: str) -> tuple[str, int]:
+    layer, _, unit = text.rpartition(":")
+    return layer, int(unit)
 
 
 def strength_points(strengths: Sequence[Row]) -> list[Row]:
