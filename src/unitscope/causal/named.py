@@ -46,8 +46,6 @@ FORMS: Mapping[str, str] = {
     "similarity": "similarity",
     "python": "python:pkg.module:function",
 }
-BY_SITE = ("lm", "token", "probe", "own")
-"""Kinds that may have a number a token or word; `own` has where its classes are of words."""
 ALONE = ("lm", "similarity")
 """Kinds that say all without more."""
 
@@ -77,12 +75,6 @@ def check_name(text: str) -> None:
         _translation(what)
     if kind == "similarity":
         _similarity(what)
-
-
-def by_site(text: str) -> bool:
-    """Whether a task has a number for each token or word, so that it can be told where an effect falls."""
-    kind, _, what = text.partition(":")
-    return kind in BY_SITE and not (kind == "own" and _is_top(what))
 
 
 def needs_labels(text: str) -> bool:

@@ -136,7 +136,7 @@ def _matches(found: Ablated) -> list[RenderableType]:
     )
     n = sum(told == "specific" for _, told in verdicts)
     return [
-        Text(f"Matches: {found.metric} {_after(found)} sites with the concept and without", style="bold"),
+        Text(f"Matches: {found.metric} {_after(found)} with the concept and without", style="bold"),
         Listing(columns, rows),
         Text(
             f"{n} of {counted(len(found.specific), 'match', 'matches')}: taking the unit out costs more at its concept."
@@ -146,7 +146,8 @@ def _matches(found: Ablated) -> list[RenderableType]:
 
 def _after(found: Ablated) -> str:
     """Where a number belongs: a token is predicted at the word before it, a word's class at the word."""
-    return "after" if found.question.task.startswith("lm") else "at"
+    kind = found.question.task.partition(":")[0]
+    return {"lm": "after sites", "token": "at sites", "probe": "at sites"}.get(kind, "in items")
 
 
 def verdicts_of(found: Ablated) -> list[tuple[float, str]]:
