@@ -10,7 +10,7 @@ from unitscope.atlas import Atlas
 from unitscope.report.site.inert import slug
 
 PHONE = {"width": 390, "height": 844}
-CHARTS = {"index": 2, "concept": 1, "probes/upos": 1}
+CHARTS = {"index": 2, "concept": 1, "probes/upos": 1, "effects/loss-all": 1, "steering/tense": 1}
 
 
 def address(site, kind):
@@ -26,7 +26,8 @@ def address(site, kind):
 
 KINDS = (
     "index", "units", "concepts", "unit", "concept", "rankings", "rankings/probeless", "probes", "probes/upos",
-    "comparisons", "comparisons/vs-other", "comparisons/by-profile",
+    "comparisons", "comparisons/vs-other", "comparisons/by-profile", "effects", "effects/loss-all",
+    "effects/accuracy-bare", "attributions", "attributions/output-0", "steering", "steering/tense",
 )  # fmt: skip
 
 
@@ -315,7 +316,14 @@ def test_a_page_that_lost_its_data_says_so(tmp_path, hostile_site, browser):
 def test_results_are_reached_by_keys_and_by_their_links(hostile_site, image_site, visit):
     page = visit(hostile_site / "index.html")
     ready(page, "index")
-    for key, kind in (("r", "rankings"), ("p", "probes"), ("m", "comparisons")):
+    for key, kind in (
+        ("r", "rankings"),
+        ("p", "probes"),
+        ("e", "effects"),
+        ("a", "attributions"),
+        ("s", "steering"),
+        ("m", "comparisons"),
+    ):
         page.keyboard.press("g")
         page.keyboard.press(key)
         page.wait_for_url(f"**/{kind}.html")

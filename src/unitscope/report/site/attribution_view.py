@@ -96,7 +96,8 @@ def lede(flow: Row, judged: Sequence[Row]) -> list[str]:
     if best:
         row = best[0]
         said.append(
-            f"Most through {row['layer']}:{row['unit']}: {amount(row['mean'])} {ends(row['low'], row['high'])} on average."
+            f"Most through {row['layer']}:{row['unit']}: {amount(row['mean'])} {ends(row['low'], row['high'])} on "
+            "average."
         )
     for row in judged[:1]:
         if known(row.get("correlation")):
@@ -146,7 +147,7 @@ def _maps(items: Sequence[Row], sites: Sequence[Row], order: Sequence[str]) -> l
                 ],
                 "n_words": len(places),
                 "sums": [_sum(by_layer[layer].values()) for layer in layers],
-                "ends": [ends_of.get((item, layer), {}) for layer in layers],
+                "ends": [ends_of.get((item, layer), plain({})) for layer in layers],
             }
         )
     return found
