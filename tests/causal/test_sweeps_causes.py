@@ -141,4 +141,5 @@ def test_classes_by_name_and_all_others() -> None:
     assert class_of("upos:NOUN", ("VERB", "NOUN")) == 1
     assert class_of("upos:NOUN", ("upos:NOUN",)) == 0
     assert class_of("NOUN", ("VERB",)) == -1
+    assert class_of("labels:class=Sci/Tech", ("", "World", "Sci/Tech")) == 2
     assert of_others(0)(np.array([9.0, 1, 2, 10, 2, 4])) == pytest.approx(0.5)

@@ -307,13 +307,14 @@ def _by_class(
 
 
 def class_of(concept: str, names: Sequence[str]) -> int:
-    """Index of the class that a concept names, with or without its category; -1 for none.
+    """Index of the class that a concept names, with or without its category and column; -1 for none.
 
-    >>> class_of("label:World", ["Sports", "World"]), class_of("word:the", ["World"])
-    (1, -1)
+    >>> class_of("labels:topic=World", ["Sports", "World"]), class_of("upos:NOUN", ["NOUN"]), class_of("words:a", ["b"])
+    (1, 0, -1)
     """
     bare = concept.partition(":")[2]
-    return next((at for at, name in enumerate(names) if name in (concept, bare)), -1)
+    meant = (concept, bare, bare.partition("=")[2])
+    return next((at for at, name in enumerate(names) if name and name in meant), -1)
 
 
 def of_others(index: int) -> Value:
