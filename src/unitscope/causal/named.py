@@ -31,7 +31,7 @@ from unitscope.causal.tasks.language import LanguageModelling
 from unitscope.errors import TaskError, closest
 from unitscope.models.base import Resampling
 from unitscope.models.editing import Editable
-from unitscope.sites import Item
+from unitscope.sites import Item, kind_of
 
 if TYPE_CHECKING:
     from unitscope.activations import Activations
@@ -119,10 +119,13 @@ def task_of(text: str, given: Given) -> Task:
 def words_of(values: Activations, what: str) -> Words:
     """Classes of words by a category of an atlas' concepts, or by one concept: with it and without.
 
-    Raises ConceptError for what is not there, and ProbeError for classes that hold together.
+    Raises ConceptError for what is not there, ProbeError for classes that hold together, and TaskError for sites that
+    are no words.
     """
     from unitscope.probes.base import Labels
 
+    if kind_of(values.grid) != "text":
+        raise TaskError(f"These units have values of the sites of '{values.grid}', which are no words.")
     one = what in values.concepts.names and what not in values.concepts.categories
     labels = Labels.of_concept(values.concepts, what) if one else Labels.of_category(values.concepts, what)
     found: dict[str, Any] = {}
@@ -164,13 +167,13 @@ def _language(what: str, given: Given) -> Task:
 
 
 def _own(what: str, given: Given) -> Task:
-    from unitscope.causal.tasks.checkpoints import kind_of
+    from unitscope.causal.tasks.checkpoints import kind_of as head_of
     from unitscope.causal.tasks.own import OwnClasses, OwnTop, OwnWords
 
     if _is_top(what):
         return OwnTop(what == "top:probability")
     named, by = _judged(what)
-    if kind_of(given.model) == "ForTokenClassification":
+    if head_of(given.model) == "ForTokenClassification":
         return OwnWords(words_of(_values(given, f"own:{what}"), named), by, given.resample)
     return OwnClasses(named, by)
 

@@ -22,7 +22,11 @@ class AblateOptions:
 
     atlas: Annotated[Path, typer.Argument(metavar="ATLAS", help="Folder of an atlas.")]
     task: Annotated[
-        str, typer.Option(help="What is judged: lm, label:COLUMN, label:COLUMN:loss, python:pkg.module:function.")
+        str,
+        typer.Option(
+            help="What is judged: lm, label:COLUMN, own:COLUMN, own:top, token:CATEGORY, probe:LAYER:CATEGORY, "
+            "translation:bleu, similarity, python:pkg.module:function; see the docs for each one's forms."
+        ),
     ] = "lm"
     ranking: Annotated[
         str | None, typer.Option(metavar="NAME", help="Take out the units of a ranking that is kept, most by most.")
