@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 
 from unitscope.activations import Activations
-from unitscope.causal.continuing import decoded
+from unitscope.causal.continuing import check_head, decoded
 from unitscope.causal.steering_scores import Bools, Judge, Scores
 from unitscope.causal.targets import hidden_state, token_logits
 from unitscope.causal.tasks import LanguageModelling
@@ -104,6 +104,7 @@ class _Sites:
 
     @classmethod
     def of(cls, choice: Choice, model: Editable, items: Sequence[Item]) -> _Sites:
+        check_head(model)
         sets = (_numbers(model, choice.other), _numbers(model, choice.wanted))
         both = np.intersect1d(*sets)
         if len(both):
