@@ -86,7 +86,9 @@ def ablate(
     values = activations_of(atlas, layers=asked.layers, model=loaded, corpus=corpus, tick=say)
     network = _with_bases(atlas, loaded, asked.layers)
     train, held = _halves(atlas, values, question, corpus)
-    task = task_of(question.task, Given(network, train, values, tuple(asked.layers), question.seed))
+    resample = atlas.manifest["study"]["resample"]
+    given = Given(network, train, values, tuple(asked.layers), question.seed, resample)
+    task = task_of(question.task, given)
     common: dict[str, Any] = {"batch_size": question.batch_size, "tick": say}
     common["partial"] = partial_of(atlas, question) if resume else None
 

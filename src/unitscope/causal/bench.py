@@ -2,13 +2,14 @@
 
 Statistics without edits are measured once and stand first in all `Sums`. Edits are measured in chunks, which are kept
 on disk where a folder is given (see `unitscope.causal.partial`), and progress is told batch by batch, with the time
-that the first batch lets expect.
+that the first batch lets expect. Units of a layer that an atlas pooled to items (`LAYER@item`) are edited at all sites
+of the layer itself.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from time import monotonic
 
@@ -19,10 +20,11 @@ from unitscope.causal.bound import Bound
 from unitscope.causal.effects import Sums
 from unitscope.causal.partial import Partial
 from unitscope.edits import Edit
+from unitscope.models.address import POOLED
 from unitscope.models.editing import Editable
 
 Tick = Callable[[str, int, int], None]
-CHUNK = 64
+CHUNK = 32
 """Edits whose statistics are kept together."""
 _TELL = 60.0
 
@@ -50,6 +52,7 @@ class Bench:
         Raises TaskError where a value is no finite number.
         """
         name = f"{self.name}-{what.replace(' ', '-')}"
+        edits = [at_sites(edit) for edit in edits]
         whole = self.whole.statistics
         if self.partial is not None:
             self.partial.check(name, whole)
@@ -75,6 +78,17 @@ class Bench:
 
     def _sums(self, statistics: NDArray[np.float64]) -> Sums:
         return Sums(statistics, np.asarray(self.block, np.int64), self.task.value)
+
+
+def at_sites(edit: Edit) -> Edit:
+    """The edit with units of pooled layers as those of the layers that are pooled.
+
+    >>> from unitscope.edits import zero
+    >>> at_sites(zero("encoder.layer.1@item:3")).layers
+    ('encoder.layer.1',)
+    """
+    steps = (replace(s, target=replace(s.target, layer=s.target.layer.removesuffix(POOLED))) for s in edit.steps)
+    return Edit(tuple(steps))
 
 
 class _Pace:

@@ -120,6 +120,11 @@ class _Called:
     left_out: int
 
     @property
+    def says(self) -> str:
+        """See `Judge.says`."""
+        return "the head's class, and how likely it is by the head"
+
+    @property
     def originals(self) -> tuple[str, ...]:
         """The text and its own class."""
         return tuple(f"{_words(item)} [{item.labels[self.asked.label]}]" for item in self.items)

@@ -70,8 +70,8 @@ def _curve(found: Ablated) -> list[RenderableType]:
         else:
             row += ["–", "–", "–"]
         rows.append(row)
-    kept = "all taken out but some: " * curve.keep
-    title = f"{kept}{counted(curve.n_ranked, 'unit')} by '{clean(found.question.ranking)}' for {clean(curve.target)}"
+    title = f"{counted(curve.n_ranked, 'unit')} by '{clean(found.question.ranking)}' for {clean(curve.target)}"
+    title += ": all taken out but some" * curve.keep
     columns = (
         Column("units kept" if curve.keep else "units out", "units kept" if curve.keep else "units out", lead=True),
         Column(found.metric, found.metric),
