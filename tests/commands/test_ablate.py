@@ -164,7 +164,6 @@ def test_dry_run(ranked: Path) -> None:
         (("--ranking", "f", "--task", "lm"), "no output embedding"),
         (("--ranking", "f", "--task", "label:topic"), "This corpus has no labels"),
         (("--ranking", "f", "--task", "python:no:such"), "Cannot import 'no:such'"),
-        (("--matches", "2", "--task", "label:x"), "has no number for each token"),
         (("--ranking", "f", "--concept", "upos:NUON"), "No ranking for 'upos:NUON'"),
         (("--single", "nowhere"), "not in this atlas"),
         (("--retain", "--single", FFN), "Got --retain with no units"),

@@ -175,6 +175,19 @@ def test_bad_input_with_an_atlas_is_one_line(atlas: Path, arguments: tuple[str, 
     assert "Traceback" not in shown.output
 
 
+def test_a_target_that_is_not_scalar(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    functions = "def wide(output, batch):\n    return output.last_hidden_state[:, 0]\n"
+    functions += "def none(output, batch):\n    return output.last_hidden_state[:, 0, 0] * float('nan')\n"
+    (tmp_path / "own_target.py").write_text(functions)
+    monkeypatch.syspath_prepend(tmp_path)
+    for name, told in (("wide", "is not scalar: it gave shape (2, 16) for 2 items"), ("none", "is nan for item")):
+        for method in ("conductance", "ablation"):
+            target = ("--target", f"python:own_target:{name}", "--method", method)
+            shown = call(tiny_model, *TEXTS, "--layers", FFN, *target, "--steps", 2)
+            assert shown.exit_code == 2
+            assert told in " ".join(shown.stderr.split())
+
+
 def test_what_an_atlas_is_needed_for(tiny_model: Path) -> None:
     shown = call(tiny_model, *TEXTS, "--layers", FFN, "--target", "output:0", "--keep-ranking", "x")
     assert shown.exit_code == 2

@@ -75,7 +75,7 @@ def attribute_atlas(
     net = network(with_own_bases(atlas, loaded, layers))
     target, method = target_of(question.target, net), method_of(question.method, question.steps)
     values = activations_of(atlas, layers=layers, model=loaded, corpus=corpus, tick=say)
-    first, second = (tuple(half[: question.max_items]) for half in halves_of(values))
+    first, second = (_spread(half, question.max_items) for half in halves_of(values))
     if not first or (question.judge and not second):
         raise AttributionError("A half of the atlas' corpus has no items.", expected="a corpus of several documents")
     common: dict[str, Any] = {
@@ -93,6 +93,12 @@ def attribute_atlas(
         options: dict[str, Any] = {"n_units": question.judge, "batch_size": question.batch_size, "seed": question.seed}
         judged = judge(net, second, held, target, means=found, **options)
     return Attributed(question, found, first, tuple(judged), len(second) if judged else 0, net.name)
+
+
+def _spread(items: Sequence[Item], most: int | None) -> tuple[Item, ...]:
+    """At most so many items, evenly over all: the first ones would be of few documents."""
+    n = len(items) if most is None else min(most, len(items))
+    return tuple(items[at] for at in np.linspace(0, len(items) - 1, n).round().astype(int).tolist()) if n else ()
 
 
 def save(atlas: Atlas, name: str, found: Attributed) -> None:

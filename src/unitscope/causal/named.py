@@ -77,11 +77,6 @@ def check_name(text: str) -> None:
         _similarity(what)
 
 
-def by_site(text: str) -> bool:
-    """Whether a task has a number for each token or word, so that it can be told where an effect falls."""
-    return text.partition(":")[0] == "lm"
-
-
 def needs_labels(text: str) -> bool:
     """Whether a task may rest on labels of items, which only the corpus has."""
     kind, _, what = text.partition(":")

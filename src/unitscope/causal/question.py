@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from unitscope.causal.named import by_site, check_name
+from unitscope.causal.named import check_name
 from unitscope.causal.sweeps_dose import QUANTILES
 from unitscope.errors import TaskError, closest
 
@@ -69,11 +69,6 @@ class Question:
 
     def _check_task(self) -> None:
         check_name(self.task)
-        if self.matches and not by_site(self.task):
-            raise TaskError(
-                f"The task '{self.task}' has no number for each token or word.",
-                expected="a task that has, as 'lm', for --matches",
-            )
 
     def _check_needs(self) -> None:
         """Options that say nothing without another."""
