@@ -189,7 +189,7 @@ def test_an_attribution_s_page_has_every_figure(data: SiteData) -> None:
         heats = [cell["heat"] for row in each["words"] for cell in row["cells"]]
         assert max(heats) == 1.0
         assert all((cell["value"] < 0) == cell["below"] for row in each["words"] for cell in row["cells"])
-    assert "the rank correlation is +0.62 [+0.3, +0.8]" in page
+    assert "does: encoder.layer.0.intermediate +0.62 [+0.3, +0.8], encoder.layer.0 +0.62 [+0.3, +0.8]" in page
     assert "sufficiency random" in page
 
 
