@@ -213,3 +213,33 @@ def test_the_accuracy_of_a_trained_head(tmp_path: Path, tiny_model: Path) -> Non
     unknown = call("ablate", atlas, "--task", "label:lable", "--ranking", "v", "--units", 1)
     assert unknown.exit_code == 2
     assert "Labels here: label." in " ".join(unknown.stderr.split())
+
+
+@pytest.mark.parametrize("task", ["token:upos", "probe:encoder.layer.1:upos:balanced", "label:upos:PRON", "similarity"])
+def test_other_tasks(ranked: Path, task: str) -> None:
+    line = ("--ranking", "f", "--units", "1,32", "--draws", 1, "--max-items", 20, "--json")
+    found = call("ablate", ranked, "--task", task, *line)
+    assert found.exit_code == 0, found.stderr
+    data = json.loads(found.stdout)
+    assert data["n_items"] == 20
+    effects = {(row["selection"], row["n_units"]): row["effect"] for row in data["curve"]}
+    assert effects["top", 32] == pytest.approx(effects["bottom", 32]), "all units of the layer, in either order"
+    assert effects["top", 32] <= 0
+
+
+@pytest.mark.parametrize(
+    ("task", "told"),
+    [
+        ("token:upso", "No concept of category 'upso'"),
+        ("probe:encoder.layer.0:upos", "does not lie above 'encoder.layer.1.intermediate', which is edited"),
+        ("translation:bleu", "does not translate"),
+        ("translation:blue", "Unknown task 'translation:blue'"),
+        ("own:top", "no classes of its own"),
+        ("similarity:pairs", "no 'target' text to compare with"),
+        ("similarity:topic", "no label 'topic'"),
+    ],
+)
+def test_tasks_that_cannot_be(ranked: Path, task: str, told: str) -> None:
+    shown = call("ablate", ranked, "--task", task, "--ranking", "f")
+    assert shown.exit_code == 2, shown.output
+    assert told in " ".join(shown.stderr.split())

@@ -14,6 +14,7 @@ import transformers
 from unitscope import edits
 from unitscope.causal.effects import measured
 from unitscope.causal.tasks.base import Words
+from unitscope.causal.tasks.checkpoints import kind_of
 from unitscope.causal.tasks.own import OwnClasses, OwnTop, OwnWords
 from unitscope.edits import Edit
 from unitscope.errors import TaskError
@@ -81,6 +82,7 @@ def test_the_head_of_words(classifier: Callable[[str], Path], labelled: list[Ite
             shares = plain("TokenClassification", folder, item, edited=bool(row))[1:-1].log_softmax(1)
             wanted = -sum(float(shares[n, {0: 1, 1: 0}[each]]) for n, each in enumerate(own) if each in (0, 1))
             assert found.sums[row, at] == pytest.approx(wanted, rel=1e-4)
+    assert kind_of(model) == "ForTokenClassification", "by which 'own:upos' is told from a label of items"
     with pytest.raises(TaskError, match=r"None of the classes of 'xpos'.*DET, NOUN, VERB"):
         OwnWords(Words(("xpos:NN",), classes, "source", "xpos")).bound(model, items)
 
