@@ -176,22 +176,34 @@ def site_annexes() -> ModuleType:
 
 
 @pytest.fixture(scope="session")
+def cause_annexes() -> ModuleType:
+    """The module that writes made-up effects, attributions and steering beside an atlas."""
+    return _module("cause_annexes")
+
+
+@pytest.fixture(scope="session")
 def compared_atlas() -> ModuleType:
     """The module that writes atlases whose units detect what one says."""
     return _module("compared_atlas")
 
 
 @pytest.fixture(scope="session")
-def hostile_site(tmp_path_factory: pytest.TempPathFactory, site_atlas: ModuleType, site_annexes: ModuleType) -> Path:
+def hostile_site(
+    tmp_path_factory: pytest.TempPathFactory,
+    site_atlas: ModuleType,
+    site_annexes: ModuleType,
+    cause_annexes: ModuleType,
+) -> Path:
     """Folder of the site of a made-up text atlas whose words and names are hostile; the atlas is beside it.
 
-    It has rankings, a probe and comparisons for all of its concepts.
+    It has rankings, a probe, comparisons and effects for all of its concepts, an attribution and a steering.
     """
     from unitscope.report.site.export import export
 
     home = tmp_path_factory.mktemp("hostile-site")
     atlas = site_atlas.write(home / "atlas")
-    site_annexes.write(atlas, [row["concept"] for row in atlas.concepts()])
+    for annexes in (site_annexes, cause_annexes):
+        annexes.write(atlas, [row["concept"] for row in atlas.concepts()])
     export(atlas, home / "site")
     return home / "site"
 

@@ -1,4 +1,4 @@
-"""Results that stand beside an atlas' own tables: rankings, probes, comparisons, effects.
+"""Results that stand beside an atlas' own tables: rankings, probes, comparisons, effects, steering, attributions.
 
 An atlas never changes once it is made. What is computed from it later is added as an *annex*: Parquet tables
 `ATLAS/KIND/NAME.TABLE.parquet` and a record `ATLAS/KIND/NAME.json` with the type and version of what it is, its
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from unitscope.atlas import Atlas
 
 VERSION = 1
-KINDS = ("rankings", "probes", "comparisons", "effects", "steering")
+KINDS = ("rankings", "probes", "comparisons", "effects", "steering", "attributions")
 _NAME = re.compile(r"[\w][\w.+=-]{0,99}")
 
 
@@ -50,12 +50,20 @@ class Annex:
 
         if name not in self.checksums:
             raise StoreError(f"'{self.kind}/{self.name}' has no table '{name}'.", fix=closest(name, self.checksums))
+        return parquet.read_table(self._checked(name))
+
+    def check(self) -> None:
+        """Raise StoreError where one of its tables is corrupted or missing."""
+        for name in self.checksums:
+            self._checked(name)
+
+    def _checked(self, name: str) -> Path:
         path = _table(self.folder, self.name, name)
         if not path.exists() or sha256_of(path) != self.checksums[name]:
             raise StoreError(
                 f"'{path.name}' in '{self.kind}' is corrupted or missing.", fix="Delete the result and make it again."
             )
-        return parquet.read_table(path)
+        return path
 
     def rows(self, name: str) -> list[dict[str, Any]]:
         """Rows of a table."""

@@ -32,6 +32,9 @@ class Around(Protocol):
     def donated(self, change: Swap) -> tuple[torch.Tensor, torch.Tensor]:
         """Values [B, T, U] of the rows' donors, and where there are such (boolean [B, T])."""
 
+    def items(self) -> list[Item]:
+        """Each row's item, [B]. Raises EditError where they are not known."""
+
 
 class Change(ABC):
     """What becomes of values."""
@@ -87,6 +90,34 @@ class Scale(_Numbers):
     def apply(self, values: torch.Tensor, around: Around) -> torch.Tensor:
         """See `Change.apply`."""
         return values * self.on(values)
+
+
+@dataclass(frozen=True, eq=False)
+class ZeroEach(Change):
+    """Units become zero that are other ones in every item: `units` are indices by item id."""
+
+    units: Mapping[str, NDArray[np.int64]] = field(repr=False)
+
+    def part(self, index: list[int], n_units: int) -> Change:
+        """The change of some of its units."""
+        place = np.full(n_units, -1)
+        place[index] = np.arange(len(index))
+        parts = {name: place[units] for name, units in self.units.items()}
+        return ZeroEach({name: units[units >= 0] for name, units in parts.items()})
+
+    def apply(self, values: torch.Tensor, around: Around) -> torch.Tensor:
+        """See `Change.apply`. Raises EditError for a unit that the layer has not."""
+        import torch
+
+        n_units = values.shape[-1]
+        gone = np.zeros((len(values), n_units), np.bool_)
+        for row, item in enumerate(around.items()):
+            units = self.units.get(item.id, np.zeros(0, np.int64))
+            bad = units[(units < 0) | (units >= n_units)]
+            if len(bad):
+                raise EditError(f"Unit {bad[0]} for item '{item.id}' is out of range.", expected=f"0 to {n_units - 1}")
+            gone[row, units] = True
+        return values.masked_fill(torch.from_numpy(gone).to(values.device)[:, None], 0)
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from unitscope.changes import Add, Change, ProjectOut, Put, Resample, Scale, Swap
+from unitscope.changes import Add, Change, ProjectOut, Put, Resample, Scale, Swap, ZeroEach
 from unitscope.errors import EditError
 from unitscope.masks import Mask, Where, mask_of
 from unitscope.models.base import Layer
@@ -81,6 +81,15 @@ def head(layer: str, *heads: int) -> Target:
 def zero(units: Units, *, where: Where = None, recurrence: bool = True) -> Edit:
     """Units become zero."""
     return _edit(units, lambda _: Put(np.zeros(1, np.float32)), where, recurrence)
+
+
+def zero_each(layer: str, units: Mapping[str, ArrayLike], *, where: Where = None, recurrence: bool = True) -> Edit:
+    """Units of a layer become zero, other ones in every item: their indices by item id. Other items stay as they are.
+
+    Where inputs are the user's own, it needs to know the rows' items, as masks by item do.
+    """
+    chosen = {name: np.asarray(each, np.int64).reshape(-1) for name, each in units.items()}
+    return _edit(layer, lambda _: ZeroEach(chosen), where, recurrence)
 
 
 def set(units: Units, value: ArrayLike, *, where: Where = None, recurrence: bool = True) -> Edit:
@@ -283,5 +292,5 @@ def ranked(ranking: Ranking, n: int) -> tuple[str, ...]:
 
 __all__: Sequence[str] = (
     "Edit", "Mask", "Step", "Target", "add", "head", "mean", "project_out", "quantile", "ranked", "resample", "scale",
-    "set", "swap", "targets", "zero",
+    "set", "swap", "targets", "zero", "zero_each",
 )  # fmt: skip

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import t as student
 
-from unitscope.causal.effects import contrast, effect_of
+from unitscope.causal.effects import Sums, contrast, effect_of
 
 
 def test_effect_is_the_jackknife_of_a_ratio() -> None:
@@ -48,3 +48,16 @@ def test_contrast_of_a_concept_in_few_blocks_has_no_interval() -> None:
     found = contrast((carrying, carrying), (np.zeros(40), np.ones(40)), np.arange(40))
     assert found.effect == 1.0
     assert np.isnan(found.low)
+
+
+def test_rounding_is_no_effect() -> None:
+    rng = np.random.default_rng(0)
+    counts = np.full((2, 40), 5.0)
+    whole = rng.normal(3, 1, 40)
+    for change, sure in ((1e-8, False), (1e-4, True)):
+        sums = np.stack([whole, whole + change * rng.normal(1, 0.2, 40)])
+        found = Sums(np.stack([sums, counts], axis=-1), np.arange(40)).effect(1)
+        assert found.low <= found.effect <= found.high
+        assert (found.p == 1.0) is not sure
+        difference = sums[1] - sums[0]
+        assert (effect_of(difference, counts[0], np.arange(40), 1e-6).p == 1.0) is not sure

@@ -221,6 +221,26 @@ def test_ablation_is_what_a_hook_measures(bert: Any) -> None:
     assert found.totals[FFN][2, 7] == pytest.approx(float(whole - without), abs=1e-12)
 
 
+def test_ablation_of_a_text_that_is_cut(bert: Any) -> None:
+    """Edits see the same positions as attribution does."""
+    long = [Item("long", "g", {"source": Text.from_words(["dog"] * 600)}), *items(TEXTS[:1])]
+    found = attribute_units(bert, long, layers=[FFN], target=Coordinate(0), method=Ablation({FFN: [7]}))
+    assert found.counts["truncated_items"] == 1
+    most = bert.feed.max_positions
+    cut = [Item("cut", "g", {"source": Text.from_words(["dog"] * (most - 2))})]
+    whole = attribute_units(bert, cut, layers=[FFN], target=Coordinate(0), method=Ablation({FFN: [7]}))
+    np.testing.assert_allclose(found.totals[FFN][0, 7], whole.totals[FFN][0, 7], rtol=1e-9)
+    assert "passes under edits" in found.how
+
+
+def test_ablation_sees_a_unit_of_any_layer(bert: Any) -> None:
+    """What a target reads may lie in what is not run again for an edit: it is then what it was."""
+    for layer, changed in ((FFN, False), ("encoder.layer.1", True)):
+        found = attribute_units(bert, items(), layers=["encoder.layer.0"], target=UnitValue(layer, 3),
+                                method=Ablation({"encoder.layer.0": [2]}))  # fmt: skip
+        assert bool((found.totals["encoder.layer.0"][:, 2] != 0).all()) == changed
+
+
 @pytest.mark.parametrize("kind", ["gpt2", "llama"])
 def test_a_language_model_is_attributed_its_own_loss(language_model: Callable[[str], Path], kind: str) -> None:
     import transformers
@@ -263,12 +283,42 @@ def test_intervals_count_groups() -> None:
     assert np.isnan(fewer.interval("hidden")[0]).all()
 
 
+def test_units_are_ranked_by_what_flows_through_them() -> None:
+    torch.manual_seed(1)
+    model = TorchModel(Planted(), Letters())
+    own = items(["ab", "cd"])
+    found = attribute_units(model, own, layers=["embed", "hidden"], target=ClassLogit(0), method=Conductance(3))
+    sizes = {
+        f"{layer}:{unit}": found.size(layer)[unit] for layer in found.totals for unit in range(len(found.size(layer)))
+    }
+    ranking = found.ranking(seed=4, parent="key")
+    assert list(ranking.units) == sorted(sizes, key=lambda unit: -sizes[unit])
+    np.testing.assert_array_equal(ranking.scores, sorted(sizes.values(), reverse=True))
+    assert (ranking.target, ranking.origin.method, ranking.origin.seed, ranking.origin.parent) == (
+        "class:0", "conductance", 4, "key",
+    )  # fmt: skip
+    assert found.ranking("hidden", by="mean").units == ("hidden:0", "hidden:1", "hidden:2")
+    some = attribute_units(model, own, layers=["hidden"], target=ClassLogit(0), method=Ablation({"hidden": [2, 0]}))
+    assert some.ranking().units == ("hidden:0", "hidden:2"), "units that were not taken out are not ranked"
+    assert not some.by_site
+    with pytest.raises(AttributionError, match=r"There is no attribution to 'out'\. Expected: hidden"):
+        some.ranking("out")
+
+
 def test_bad_input_is_told(bert: Any) -> None:
     def ask(target: Any, layers: list[str] | None = None, **more: Any) -> None:
         attribute_units(bert, items(), layers=layers or [FFN], target=target, method=GradientXActivation(), **more)
 
     with pytest.raises(AttributionError, match=r"'output' is not scalar: it gave shape \(4, 16\) for 4 items"):
         ask(Function(lambda out, _: out.last_hidden_state[:, 0], "output"))
+    with pytest.raises(AttributionError, match="'whole' is not scalar: it gave type float for 4 items"):
+        ask(Function(lambda out, _: 1.0, "whole"))
+    with pytest.raises(AttributionError, match="The target 'place' gave int64, which has no gradient"):
+        ask(Function(lambda out, _: out.last_hidden_state[:, 0].argmax(dim=1), "place"))
+    with pytest.raises(AttributionError, match=r"The target 'root' is nan for item 's0'\. Expected: a finite number"):
+        ask(Function(lambda out, _: -torch.sqrt(out.last_hidden_state[:, 0, 0] * 0 - 1), "root"))
+    with pytest.raises(AttributionError, match="Item 's0' has nothing that the network reads"):
+        attribute_units(bert, [Item("s0", "g", {"source": Text("", ())})], layers=[FFN], target=Coordinate(0))
     with pytest.raises(AttributionError, match="Coordinate 16 of an output of 16"):
         ask(Coordinate(16))
     with pytest.raises(AttributionError, match="has no classes"):

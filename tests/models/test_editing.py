@@ -17,14 +17,17 @@ from unitscope import edits
 from unitscope.bases.base import Basis
 from unitscope.changes import Around, Change
 from unitscope.edits import Edit, Step, Target
-from unitscope.errors import EditError, UnknownLayerError
+from unitscope.errors import EditError, ModelError, UnknownLayerError
 from unitscope.masks import Mask, mask_of
 from unitscope.models import load_model
 from unitscope.models.editing import edited_model
 from unitscope.models.huggingface import from_objects, from_pretrained
+from unitscope.models.many import many
+from unitscope.models.replay import replayed
 from unitscope.models.torch import TorchModel
 from unitscope.models.units import with_bases
-from unitscope.sites import Item
+from unitscope.rankings.base import Origin, Ranking
+from unitscope.sites import Item, Text
 
 LAYER = "encoder.layer.1.intermediate"
 
@@ -163,6 +166,23 @@ def test_latents_of_a_basis_keep_the_error(bert: TorchModel, items: list[Item]) 
         assert torch.equal(values(model, items, "encoder.layer.0"), plain)
 
 
+def test_other_units_in_every_item(bert: TorchModel, items: list[Item]) -> None:
+    chosen = {"s0": [1, 4], "s2": [3], "s9": [0]}
+    edit = edits.zero_each(LAYER, chosen)
+    found, plain = (values(bert, items, LAYER, each, batch_size=3) for each in (edit, None))
+    starts = np.cumsum([0, *(item.grids["source"].n_sites for item in items)])
+    for at, item in enumerate(items):
+        mine = slice(starts[at], starts[at + 1])
+        gone = chosen.get(item.id, [])
+        assert (found[mine][:, gone] == 0).all()
+        rest = [unit for unit in range(24) if unit not in gone]
+        assert torch.equal(found[mine][:, rest], plain[mine][:, rest])
+    with pytest.raises(EditError, match=r"Unit 24 for item 's0' is out of range\. Expected: 0 to 23"):
+        values(bert, items, LAYER, edits.zero_each(LAYER, {"s0": [24]}))
+    with pytest.raises(EditError, match="needs the items of the rows"):
+        bert.edited(edit)(**bert.fed(items[:2])[1])
+
+
 def test_mean_quantile_and_resample_from_values(bert: TorchModel, items: list[Item]) -> None:
     captured = bert.run(items, bert.resolve([LAYER]))
     pool = captured.values[LAYER][torch.from_numpy(captured.valid["source"])]
@@ -279,6 +299,84 @@ def test_a_module_that_is_never_called_is_an_error(networks: Any, items: list[It
     assert not torch.equal(
         model.edited(edits.zero("short:1"))(torch.ones(3, 5, dtype=torch.long)), model.module(torch.ones(3, 5).long())
     )
+
+
+class Lengths(nn.Module):
+    """Texts of up to 9 letters pass by one module; it is probed with longer ones."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed = nn.Embedding(61, 8)
+        self.long = nn.Linear(8, 8)
+        self.out = nn.Linear(8, 8)
+
+    def forward(self, ids: torch.Tensor) -> torch.Tensor:
+        x = self.embed(ids)
+        found: torch.Tensor = self.out(self.long(x) if ids.shape[1] > 9 else x)
+        return found
+
+
+SHORT = [Item(f"s{at}", "g", {"source": Text.from_words(["a", "dog"])}) for at in range(3)]
+NEVER = {
+    "many": lambda model: many(model, SHORT, [edits.zero("out:1"), edits.zero("long:1")], lambda output, _: output),
+    "composed": lambda model: many(model, SHORT, [edits.zero("embed:1") + edits.zero("long:1")], lambda out, _: out),
+    "replayed": lambda model: replayed(model, SHORT, [edits.zero("embed:1")]).run([edits.zero("long:1")]),
+    "run": lambda model: model.edited(edits.zero("long:1")).run(SHORT, model.resolve(["out"])),
+    "call": lambda model: model.edited(edits.zero("long:1"))(torch.ones(2, 5, dtype=torch.long)),
+}
+
+
+@pytest.mark.filterwarnings("ignore:.*runs in full for every edit")
+@pytest.mark.parametrize("way", NEVER)
+def test_a_module_that_is_never_called_is_an_error_however_it_runs(networks: Any, way: str) -> None:
+    model = TorchModel(networks.seeded(Lengths), networks.Characters())
+    before = state(model.module)
+    with pytest.raises(EditError, match=r"^Layer 'long' was never called while the edit was on"):
+        NEVER[way](model)
+    assert unchanged(before, state(model.module))
+    # Nothing ran that would have passed the layer: no error.
+    model.edited(edits.zero("long:1")).run(SHORT, model.resolve(["embed"]))
+    with model.edited(edits.zero("long:1")):
+        pass
+
+
+@pytest.mark.parametrize("where", [{"s0": [True] * 3}, {"s0": [True] * 7, "s1": [True]}])
+def test_a_mask_of_other_sites_is_refused_in_every_way(bert: TorchModel, items: list[Item], where: Any) -> None:
+    before = state(bert.module)
+    edit = edits.zero(f"{LAYER}:1", where=Mask.drawn(where))
+    with pytest.raises(EditError, match=r"The mask has \d sites for item 's[01]'\. Expected: \d+, the item's sites on"):
+        many(bert, items[:2], [edits.zero(LAYER), edit], lambda output, _: output.last_hidden_state)
+    other = edits.zero(f"{LAYER}:1", where=Mask.drawn(where, grid="target"))
+    with pytest.raises(EditError, match="drawn on the grid 'target', and the layer's sites are on 'source'"):
+        replayed(bert, items[:2], [other]).run([other])
+    assert unchanged(before, state(bert.module))
+
+
+def test_a_ranking_of_another_model_is_refused(bert: TorchModel, items: list[Item]) -> None:
+    ranking = Ranking(("encoder.layer.1:3", "encoder.layer.7:2"), np.array([2.0, 1.0]), "all", Origin("test"))
+    with pytest.raises(UnknownLayerError, match=r"Layer 'encoder.layer.7' not in bert\. Closest: 'encoder.layer.\d'"):
+        bert.edited(edits.zero(ranking))
+    ranking = Ranking((f"{LAYER}:3", f"{LAYER}:1000"), np.array([2.0, 1.0]), "all", Origin("test"))
+    with pytest.raises(EditError, match=rf"Unit '{LAYER}:1000' is out of range\. Expected: 0 to 23"):
+        many(bert, items, [edits.zero(ranking)], lambda output, _: output)
+
+
+@pytest.mark.parametrize("kind", ["gpt2", "llama"])
+def test_generation_that_is_too_long_is_refused(language_models: Any, kind: str) -> None:
+    model = from_objects(language_models.build(kind), language_models.tokenizer())
+    address = {"gpt2": "transformer.h.0", "llama": "model.layers.0"}[kind]
+    item = Item("s0", "g", {"source": Text.from_words(["the", "old", "dog"])})
+    batch = language_models.tokenizer()([item.grids["source"].text], return_tensors="pt")
+    options = {"do_sample": False, "max_length": None}
+    before = state(model.module)
+    told = rf"{kind} is to read 65 positions, generated ones among them\. Expected: at most 64, as it takes"
+    with pytest.raises(ModelError, match=told), model.edited(edits.zero(f"{address}:1"), items=[item]), torch.no_grad():
+        model.module.generate(**batch, **options, max_new_tokens=70, min_new_tokens=70)
+    assert unchanged(before, state(model.module))
+    with model.edited(edits.zero(f"{address}:1"), items=[item]), torch.no_grad():
+        n = 64 - batch["input_ids"].shape[1]
+        found = model.module.generate(**batch, **options, max_new_tokens=n, min_new_tokens=n)
+    assert found.shape[1] == 64
 
 
 @pytest.mark.parametrize("kind", ["gpt2", "llama"])

@@ -1,79 +1,42 @@
-"""An ablation from an atlas: task, items, units and edits by their names, and the tables that are kept of it.
+"""An ablation from an atlas: task, items, units and edits by their names, and every sweep that is asked for.
 
-Rankings, means and heads rest on half A of the atlas' documents; effects are measured on half B.
+Rankings, means, quantiles, heads and what is chosen greedily rest on half A of the atlas' documents; effects are
+measured on half B.
 """
 
 from __future__ import annotations
 
-import importlib
-import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from unitscope import edits
 from unitscope.activations import Activations, activations_of, origin_of
-from unitscope.activations import layers_of as atlas_layers
-from unitscope.annex import write_annex
+from unitscope.causal.asking import Asked, asked_of
+from unitscope.causal.bench import Bench
 from unitscope.causal.bound import Bound
-from unitscope.causal.effects import Effect
-from unitscope.causal.sweeps import (
-    Curve,
-    Importance,
-    Remover,
-    Specific,
-    curve,
-    importance,
-    layers_of,
-    specificity,
-    to_means,
-    units_of,
-)  # fmt: skip
-from unitscope.causal.tasks import LanguageModelling, Measured, Task, trained_head
-from unitscope.errors import StoreError, TaskError, closest
-from unitscope.rankings import kept
-from unitscope.rankings.base import ALL, Ranking, split_address
-from unitscope.sites import Item
+from unitscope.causal.named import Given, chance_of, needs_labels, task_of
+from unitscope.causal.partial import Partial
+from unitscope.causal.question import Question
+from unitscope.causal.sweeps import Curve, Remover, Specific, curve_on, specificity, to_means
+from unitscope.causal.sweeps_causes import Cause, causes_of
+from unitscope.causal.sweeps_dose import Doses, dose_response
+from unitscope.causal.sweeps_sets import Greedy, Pairs, greedy, pairs_of
+from unitscope.causal.sweeps_single import Single, single
+from unitscope.causal.tasks import Task
+from unitscope.errors import StoreError, TaskError
+from unitscope.masks import Mask
+from unitscope.rankings.base import Origin
+from unitscope.sites import ITEM, Item
+from unitscope.store import fingerprint
 
 if TYPE_CHECKING:
     from unitscope.atlas import Atlas
 
 KIND = "effects"
-EDITS = ("zero", "mean")
 Tick = Callable[[str, int, int], None]
-
-
-@dataclass(frozen=True)
-class Question:
-    """What is to be ablated and judged; see `unitscope ablate`."""
-
-    task: str
-    ranking: str | None = None
-    target: str | None = None
-    edit: str = "zero"
-    units: tuple[int, ...] = (1, 2, 5, 10, 50)
-    single: tuple[str, ...] = ()
-    matches: int = 0
-    layers: tuple[str, ...] = ()
-    draws: int = 5
-    max_items: int | None = None
-    batch_size: int = 32
-    seed: int = 0
-
-    def check(self) -> None:
-        """Raise TaskError for a question that nothing can answer."""
-        if not (self.ranking or self.single or self.matches):
-            raise TaskError("Got nothing to take out.", expected="--ranking NAME, --single LAYER or --matches N")
-        if self.edit not in EDITS:
-            raise TaskError(f"Unknown edit '{self.edit}'.", expected=", ".join(EDITS), fix=closest(self.edit, EDITS))
-        if self.matches and self.task != "lm":
-            raise TaskError(
-                f"The task '{self.task}' has no number for each token.", expected="the task 'lm' for --matches"
-            )
-        if self.task != "lm" and not self.task.startswith(("label:", "python:")):
-            raise TaskError(f"Unknown task '{self.task}'.", expected="lm, label:COLUMN or python:pkg.module:function")
 
 
 @dataclass(frozen=True)
@@ -89,48 +52,54 @@ class Ablated:
     n_blocks: int
     left_out: int
     chance: float
-    curve: Curve | None
-    importance: Importance | None
-    specific: tuple[Specific, ...]
-    items: tuple[str, ...]
+    curve: Curve | None = None
+    single: Single | None = None
+    specific: tuple[Specific, ...] = ()
+    doses: tuple[Doses, ...] = ()
+    pairs: Pairs | None = None
+    greedy: Greedy | None = None
+    causes: tuple[Cause, ...] = ()
+    items: tuple[str, ...] = field(default=(), repr=False)
 
 
 def ablate(
-    atlas: Atlas, question: Question, *, model: str | None = None, corpus: str | None = None, tick: Tick | None = None
+    atlas: Atlas,
+    question: Question,
+    *,
+    model: str | None = None,
+    corpus: str | None = None,
+    tick: Tick | None = None,
+    resume: bool = False,
 ) -> Ablated:
     """Measure a task on held-out items of an atlas' corpus, with its model whole and without units.
 
-    Raises TaskError, RankingError, StoreError and EditError for what does not fit together.
+    With `resume` what is measured is kept beside the atlas until `effects.save` keeps the whole, so that a run that
+    was killed goes on where it was. Raises TaskError, RankingError, StoreError and EditError for what does not fit
+    together.
     """
     from unitscope.study.run import silent
 
     question.check()
     say = tick or silent
-    ranking, matches = _ranking(atlas, question), _matches(atlas, question)
-    layers = _layers(atlas, question, ranking, matches)
+    asked = asked_of(atlas, question)
     loaded = _model(atlas, model)
-    values = activations_of(atlas, layers=layers, model=loaded, corpus=corpus, tick=say)
-    network = _with_bases(atlas, loaded, layers)
+    values = activations_of(atlas, layers=asked.layers, model=loaded, corpus=corpus, tick=say)
+    network = _with_bases(atlas, loaded, asked.layers)
     train, held = _halves(atlas, values, question, corpus)
-    task = _task(question, network, train)
-    bound = task.bound(network, held)
-    block = _blocks(values, bound)
-    single = units_of(values, question.single) if question.single else []
-    touched = [*(ranking.units if ranking else ()), *single, *(unit for unit, _ in matches)]
-    remove: Remover = edits.zero if question.edit == "zero" else to_means(values, touched, values.halves.a)
-    common: dict[str, Any] = {"remove": remove, "batch_size": question.batch_size}
-    say("taking units out", 0, 0)
-    found = None
-    if ranking is not None:
-        common_curve = {**common, "sizes": question.units, "n_draws": question.draws, "seed": question.seed}
-        found = curve(network, bound, ranking, block, **common_curve)
-    singles = importance(network, bound, single, block, **common) if single else None
-    specific = tuple(specificity(network, bound, matches, values, block, **common)) if matches else ()
-    whole = found.sums if found is not None else None
-    if whole is None:
-        from unitscope.causal.effects import measured
+    resample = atlas.manifest["study"]["resample"]
+    given = Given(network, train, values, tuple(asked.layers), question.seed, resample)
+    task = task_of(question.task, given)
+    common: dict[str, Any] = {"batch_size": question.batch_size, "tick": say}
+    common["partial"] = partial_of(atlas, question) if resume else None
 
-        whole = measured(network, bound, [edits.Edit()], block, batch_size=question.batch_size)
+    def bench(items: Sequence[Item], name: str) -> Bench:
+        bound = task.bound(network, items[: question.max_items])
+        return Bench(network, bound, _blocks(values, bound), name=name, **common)
+
+    testing = bench(held, "b")
+    choosing = bench(train, "a") if question.chooses else testing
+    found = _swept(atlas, question, asked, values, task, choosing, testing)
+    whole, bound = testing.whole, testing.task
     return Ablated(
         question,
         task.metric,
@@ -138,131 +107,99 @@ def ablate(
         float(whole.values[0]),
         len(bound.items),
         int(whole.counts.sum()),
-        len(set(block)),
+        len(set(testing.block)),
         bound.left_out,
-        _chance(question, bound),
-        found,
-        singles,
-        specific,
-        tuple(item.id for item in bound.items),
+        chance_of(task, bound),
+        items=tuple(item.id for item in bound.items),
+        **found,
     )
 
 
-def save(atlas: Atlas, name: str, found: Ablated) -> None:
-    """Keep what was found beside the atlas, under `effects`."""
-    tables: dict[str, Mapping[str, Any]] = {}
-    if found.curve is not None:
-        tables |= {"curve": _columns(curve_rows(found.curve)), "items": _columns(_item_rows(found))}
-    if found.importance is not None:
-        tables["units"] = _columns(unit_rows(found.importance))
-    if found.specific:
-        tables["matches"] = _columns([match_row(each) for each in found.specific])
-    write_annex(atlas, KIND, name, tables, about(found))
+def partial_of(atlas: Atlas, question: Question) -> Partial:
+    """Where what a question's sweeps have measured is kept until they are done."""
+    key = fingerprint([str(atlas.manifest["key"]), asdict(question)])[:16]
+    return Partial(atlas.path / KIND / f".partial-{key}")
 
 
-def about(found: Ablated) -> dict[str, Any]:
-    """Parameters and figures, as plain values."""
-    return {
-        **asdict(found.question),
-        "metric": found.metric,
-        "rising": found.rising,
-        "unedited": found.unedited,
-        "chance": found.chance if found.chance == found.chance else None,
-        "n_items": found.n_items,
-        "n_numbers": found.n_numbers,
-        "n_blocks": found.n_blocks,
-        "left_out": found.left_out,
-        "n_ranked": found.curve.n_ranked if found.curve else None,
-    }
-
-
-def curve_rows(found: Curve) -> list[dict[str, Any]]:
-    """A row a selection and number of units; `random mean` over the draws, and `beyond` for top less that."""
-    rows = [
-        {"selection": p.selection, "n_units": p.n_units, "draw": p.draw, "value": p.value, **asdict(p.effect)}
-        for p in found.points
-    ]
-    for kind, effects in (("random mean", found.random), ("beyond", found.beyond)):
-        for n, effect in effects.items():
-            value = found.unedited + effect.effect if kind == "random mean" else float("nan")
-            rows.append({"selection": kind, "n_units": n, "draw": 0, "value": value, **asdict(effect)})
-    return rows
-
-
-def unit_rows(found: Importance) -> list[dict[str, Any]]:
-    """A row a unit, the greatest absolute effect first."""
-    order = sorted(range(len(found.units)), key=lambda at: -abs(found.effects[at].effect))
-    rows = []
-    for at in order:
-        layer, unit = split_address(found.units[at])
-        rows.append({"layer": layer, "unit": unit, **asdict(found.effects[at]), "q": float(found.q[at])})
-    return rows
-
-
-def match_row(found: Specific) -> dict[str, Any]:
-    """A unit and concept, with the effects where the concept is, where it is not, and their difference."""
-    layer, unit = split_address(found.unit)
-    row: dict[str, Any] = {"layer": layer, "unit": unit, "concept": found.concept}
-    for name in ("inside", "outside", "difference"):
-        effect: Effect = getattr(found, name)
-        row |= {name: effect.effect, f"{name}_low": effect.low, f"{name}_high": effect.high, f"{name}_p": effect.p}
-    return row | {"n_inside": found.n_inside, "n_outside": found.n_outside}
-
-
-def default_name(question: Question) -> str:
-    """A name made of the question."""
-    parts = [question.ranking or "", question.target or "", question.task, question.edit]
-    parts += [f"single-{each}" for each in question.single] + ([f"matches-{question.matches}"] * bool(question.matches))
-    return re.sub(r"[^\w+=.-]", "_", ".".join(part for part in parts if part))[:100]
-
-
-def planned(atlas: Atlas, question: Question) -> dict[str, Any]:
-    """What an ablation would do, without running anything."""
-    question.check()
-    ranking, matches = _ranking(atlas, question), _matches(atlas, question)
-    layers = _layers(atlas, question, ranking, matches)
-    n = 0 if ranking is None else len({min(each, len(ranking)) for each in question.units}) * (2 + question.draws)
-    widths = {layer.address: layer.width for layer in atlas_layers(atlas, layers)}
-    single = sum(layer.width for layer in atlas_layers(atlas, question.single)) if question.single else 0
-    return {
-        "layers": layers,
-        "n_units": sum(widths.values()),
-        "n_edits": n + single + len({unit for unit, _ in matches}),
-        "n_ranked": None if ranking is None else len(ranking),
-    }
-
-
-def _ranking(atlas: Atlas, question: Question) -> Ranking | None:
-    if question.ranking is None:
-        return None
-    found = kept.load(atlas, question.ranking)
-    names = [each.target for each in found]
-    ranking = kept.of_target(found, question.target or (ALL if ALL in names else names[0]))
-    if question.layers:
-        known = {layer.address for layer in atlas_layers(atlas, question.layers)}
-        ranking = ranking.restricted([unit for unit in ranking.units if split_address(unit)[0] in known])
-    return ranking
-
-
-def _matches(atlas: Atlas, question: Question) -> list[tuple[str, str]]:
-    if not question.matches:
-        return []
-    known = [layer.address for layer in atlas_layers(atlas, question.layers)]
-    rows = atlas.sql(
-        "select layer, unit, concept from matches where measure = 'auroc' and slot = 1 and layer in "
-        f"({', '.join('?' * len(known))}) order by abs(score - 0.5) desc, layer, unit limit ?",
-        [*known, question.matches],
+def _swept(
+    atlas: Atlas,
+    question: Question,
+    asked: Asked,
+    values: Activations,
+    task: Task,
+    choosing: Bench,
+    testing: Bench,
+) -> dict[str, Any]:
+    """The sweeps that are asked for, by their names in `Ablated`."""
+    means = (
+        to_means(values, asked.touched, values.halves.a) if question.edit == "mean" or asked.readings else edits.zero
     )
-    if not rows:
-        raise TaskError("This atlas reports no matches by AUROC in these layers.", fix="Choose others with --layers.")
-    return [(f"{row['layer']}:{row['unit']}", str(row["concept"])) for row in rows]
+    remove: Remover = means if question.edit == "mean" else edits.zero
+    other: Remover = edits.zero if question.edit == "mean" else means
+    draws: dict[str, Any] = {"remove": remove, "n_draws": question.draws, "seed": question.seed}
+    found: dict[str, Any] = {}
+    ranking = asked.ranking
+    if ranking is not None:
+        found["curve"] = curve_on(testing, ranking, sizes=question.units, keep=question.retain, **draws)
+    if asked.single:
+        found["single"] = single(choosing, testing, asked.single, rising=task.rising, remove=remove)
+        ranking = ranking or found["single"].rankings(importance_origin(atlas, question))[0]
+    if question.pairs:
+        assert ranking is not None
+        found["pairs"] = pairs_of(testing, ranking.top(question.pairs), remove=remove)
+    if question.greedy:
+        assert ranking is not None
+        how = {"rising": task.rising, "n_candidates": question.candidates, **draws}
+        found["greedy"] = greedy(choosing, testing, ranking, question.greedy, **how)
+    if asked.matches:
+        how = {"remove": remove, "batch_size": question.batch_size}
+        found["specific"] = tuple(specificity(testing.model, testing.task, asked.matches, values, testing.block, **how))
+    found["doses"] = tuple(_dosed(question, asked, values, testing, unit) for unit in question.doses)
+    if asked.readings:
+        names = (question.edit, "zero" if question.edit == "mean" else "mean")
+        pair = (remove, other)
+        found["causes"] = tuple(causes_of(testing, asked.readings, values, pair, edits=names, rising=task.rising))
+    return found
 
 
-def _layers(atlas: Atlas, question: Question, ranking: Ranking | None, matches: Sequence[tuple[str, str]]) -> list[str]:
-    wanted = layers_of([*(ranking.units if ranking else ()), *(unit for unit, _ in matches)])
-    if question.single:
-        wanted += [layer.address for layer in atlas_layers(atlas, question.single)]
-    return list(dict.fromkeys(wanted))
+def importance_origin(atlas: Atlas, question: Question) -> Origin:
+    """Origin of the order of single units."""
+    named = ("task", "edit", "single", "max_items")
+    parameters = {name: getattr(question, name) for name in named}
+    return Origin(
+        "importance", parameters | {"single": list(question.single)}, question.seed, str(atlas.manifest["key"])
+    )
+
+
+def _dosed(question: Question, asked: Asked, values: Activations, bench: Bench, unit: str) -> Doses:
+    column = np.array([values.addresses.index(unit)])
+    chosen = values.halves.a
+    own = values.values(column, chosen)[:, 0].astype(np.float64)
+    concept = asked.concepts.get(unit, "") if question.at_concept else ""
+    where = mask_at(values, concept, bench.task.items) if concept else None
+    return dose_response(
+        bench, unit, own, quantiles=question.quantiles, where=where, concept=concept, seed=question.seed
+    )
+
+
+def mask_at(values: Activations, concept: str, items: Sequence[Item]) -> Mask:
+    """Sites of items where a concept of their activations holds; whole items where the concept is of these."""
+    if concept not in values.concepts.names:
+        raise TaskError(f"There is no concept '{concept}' among these activations.")
+    held = np.zeros(values.n_sites, np.bool_)
+    held[values.concepts.sites_of(values.concepts.names.index(concept))] = True
+    index = {name: at for at, name in enumerate(values.item_ids)}
+    places: dict[int, list[int]] = {}
+    for at in np.flatnonzero(held).tolist():
+        places.setdefault(int(values.sites.item[at]), []).append(int(values.sites.position[at]))
+    if values.grid == ITEM:
+        return Mask.items(*(item.id for item in items if index.get(item.id, -1) in places))
+    drawn = {}
+    for item in items:
+        mask = np.zeros(item.grids[values.grid].n_sites, np.bool_)
+        mask[places.get(index.get(item.id, -1), [])] = True
+        drawn[item.id] = mask
+    return Mask.drawn(drawn, values.grid)
 
 
 def _model(atlas: Atlas, spec: str | None) -> Any:
@@ -286,7 +223,7 @@ def _halves(atlas: Atlas, values: Activations, question: Question, corpus: str |
     """Items of half A and of half B, the latter cut to as many as are asked for; with labels where they are needed."""
     assert values.prepared is not None
     items = [item for n in range(values.prepared.n_shards) for item in values.prepared.items(n)]
-    if question.task.startswith("label:"):
+    if needs_labels(question.task):
         labels = _labels(atlas, corpus)
         items = [replace(item, labels=labels.get(item.id, {})) for item in items]
     side: dict[int, int] = {}
@@ -310,66 +247,7 @@ def _labels(atlas: Atlas, corpus: str | None) -> dict[str, Mapping[str, str]]:
     return {item.id: item.labels for item in load_corpus(given, **reading)}
 
 
-def _task(question: Question, model: Any, train: Sequence[Item]) -> Task:
-    if question.task == "lm":
-        return LanguageModelling()
-    kind, _, what = question.task.partition(":")
-    if kind == "python":
-        return Measured(_function(what), question.task)
-    label, _, last = what.rpartition(":")
-    loss = bool(label) and last == "loss"
-    return trained_head(model, train, label if loss else what, loss=loss, seed=question.seed)
-
-
-def _function(text: str) -> Any:
-    module, _, name = text.partition(":")
-    try:
-        return getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise TaskError(f"Cannot import '{text}': {error}.", expected="python:pkg.module:function") from error
-
-
 def _blocks(values: Activations, task: Bound) -> list[int]:
     block = dict(zip(values.sites.item.tolist(), values.halves.block.tolist()))
     index = {name: at for at, name in enumerate(values.item_ids)}
     return [int(block[index[item.id]]) for item in task.items]
-
-
-def _chance(question: Question, task: Bound) -> float:
-    """Accuracy of always naming the most frequent class of the items judged by; NaN for other tasks."""
-    label = question.task.partition(":")[2]
-    if not question.task.startswith("label:") or label.endswith(":loss"):
-        return float("nan")
-    counts: dict[str, int] = {}
-    for item in task.items:
-        counts[item.labels[label]] = counts.get(item.labels[label], 0) + 1
-    return max(counts.values()) / len(task.items)
-
-
-def _item_rows(found: Ablated) -> list[dict[str, Any]]:
-    assert found.curve is not None
-    made, sums = [], found.curve.sums
-    names = [("none", 0, 0), *((p.selection, p.n_units, p.draw) for p in found.curve.points)]
-    for at, (selection, n, draw) in enumerate(names):
-        for item, total, count, block in zip(found.items, sums.sums[at], sums.counts, sums.block, strict=True):
-            made.append(
-                {
-                    "selection": selection,
-                    "n_units": n,
-                    "draw": draw,
-                    "item": item,
-                    "block": int(block),
-                    "sum": float(total),
-                    "count": int(count),
-                }
-            )
-    return made
-
-
-def _columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Columns of rows; text as objects."""
-    found: dict[str, Any] = {}
-    for name in rows[0]:
-        column = [row[name] for row in rows]
-        found[name] = np.array(column, object) if isinstance(column[0], str) else np.array(column)
-    return found

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from unitscope.edits import Edit
 from unitscope.errors import TaskError
 from unitscope.models.editing import Editable
-from unitscope.models.many import Output, many
+from unitscope.models.many import Counted, Output, many
 from unitscope.sites import Item
 
 Floats = NDArray[np.float64]
@@ -80,17 +80,22 @@ class Bound:
     value: Value = ratio
     measure: Measure | None = None
 
-    def statistics(self, model: Editable, edits: Sequence[Edit], batch_size: int = 32) -> Floats:
-        """Statistics of each item under each edit alone, [E, I, K].
+    def statistics(
+        self, model: Editable, edits: Sequence[Edit], batch_size: int = 32, tick: Counted | None = None
+    ) -> Floats:
+        """Statistics of each item under each edit alone, [E, I, K]. `tick` is told how much is done.
 
         Raises TaskError where one is no finite number.
         """
-        found = self._read(model, edits, batch_size) if self.measure is None else self.measure(model, edits, batch_size)
+        if self.measure is None:
+            found = self._read(model, edits, batch_size, tick)
+        else:
+            found = self.measure(model, edits, batch_size)
         if not np.isfinite(found).all():
             raise TaskError("The task's value is no finite number for an item.", fix="Check the model and its input.")
         return found
 
-    def _read(self, model: Editable, edits: Sequence[Edit], batch_size: int) -> Floats:
+    def _read(self, model: Editable, edits: Sequence[Edit], batch_size: int, tick: Counted | None) -> Floats:
         assert self.read is not None
         n = max(1, len(self.classes))
         classes = {item.id: each for item, each in zip(self.items, self.of_number)}
@@ -100,7 +105,7 @@ class Bound:
                 self._sums(part, classes.get(item.id), n) for part, item in zip(self._numbers(output, batch), batch)
             ]
 
-        found = many(model, self.items, edits, sums, batch_size=batch_size)
+        found = many(model, self.items, edits, sums, batch_size=batch_size, tick=tick)
         return np.array(found, np.float64).reshape(len(edits), len(self.items), 2 * n)
 
     def _numbers(self, output: Any, batch: Sequence[Item]) -> Sequence[torch.Tensor]:

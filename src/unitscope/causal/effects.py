@@ -8,7 +8,7 @@ there is no interval.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -22,11 +22,16 @@ from unitscope.models.editing import Editable
 
 Floats = NDArray[np.float64]
 MIN_BLOCKS, LEVEL = 10, 0.95
+ROUNDING = 1e-6
+"""Effects no greater than this share of the mean size of a task's numbers are what another order of sums gives too."""
 
 
 @dataclass(frozen=True)
 class Effect:
-    """A mean difference, its interval (NaN below 10 blocks) and p-value of no difference (1 where it is exactly 0)."""
+    """A mean difference, its interval (NaN below 10 blocks) and p-value of no difference.
+
+    p is 1 where the difference is 0 or within rounding (`ROUNDING`).
+    """
 
     effect: float
     low: float
@@ -73,24 +78,30 @@ class Sums:
         Of several edits the mean of their values is taken. `value` is used in place of the task's own: for one class'
         part of it, say. Blocks in which no statistic of these edits differs from 0 do not count.
         """
-        made = value or self.value
         first, second = (np.atleast_1d(np.asarray(each)) for each in (at, against))
-        by_block = self.by_block[np.concatenate([first, second])]
+        n = len(first)
+        return self._judged(
+            np.concatenate([first, second]), lambda each: each[:n].mean(axis=0) - each[n:].mean(axis=0), value
+        )
+
+    def combination(self, weights: Mapping[int, float], value: Value | None = None) -> Effect:
+        """The sum of weighted values of edits; for contrasts of several, whose weights add up to 0."""
+        factors = np.array(list(weights.values()), np.float64)
+        return self._judged(np.array(list(weights), np.intp), lambda each: np.tensordot(factors, each, 1), value)
+
+    def _judged(self, chosen: NDArray[np.intp], made: Callable[[Floats], Floats], value: Value | None) -> Effect:
+        """A number made of the values of chosen edits, with its jackknife interval."""
+        value = value or self.value
+        by_block = self.by_block[chosen]
         by_block = by_block[:, (by_block != 0).any(axis=(0, 2))]
         whole = by_block.sum(axis=1)
-        effect = float(_apart(made(whole), len(first)))
+        effect = float(made(value(whole)))
         if by_block.shape[1] < MIN_BLOCKS or not np.isfinite(effect):
             return Effect(effect, float("nan"), float("nan"), float("nan"))
-        without = _apart(made(whole[:, None] - by_block), len(first))
+        without = made(value(whole[:, None] - by_block))
         if not np.isfinite(without).all():
             return Effect(effect, float("nan"), float("nan"), float("nan"))
-        return _judged(effect, without)
-
-
-def _apart(values: Floats, n: int) -> Floats:
-    """The mean of the first n rows less the mean of the others."""
-    found: Floats = values[:n].mean(axis=0) - values[n:].mean(axis=0)
-    return found
+        return _judged(effect, without, least=ROUNDING * float(np.abs(value(np.abs(by_block).sum(axis=1))).max()))
 
 
 def measured(
@@ -103,8 +114,8 @@ def measured(
     return Sums(task.statistics(model, edits, batch_size), np.asarray(block, np.int64), task.value)
 
 
-def effect_of(difference: Floats, counts: Floats, block: NDArray[np.int64]) -> Effect:
-    """Mean difference from sums [I] by item, weighted by `counts` [I], over blocks [I]."""
+def effect_of(difference: Floats, counts: Floats, block: NDArray[np.int64], least: float = 0.0) -> Effect:
+    """Mean difference from sums [I] by item, weighted by `counts` [I], over blocks [I]; `least` is what is rounding."""
     index = np.unique(block, return_inverse=True)[1].reshape(-1)
     n = int(index.max(initial=-1)) + 1
     top = np.bincount(index, weights=difference, minlength=n)
@@ -118,10 +129,12 @@ def effect_of(difference: Floats, counts: Floats, block: NDArray[np.int64]) -> E
         return Effect(effect, float("nan"), float("nan"), float("nan"))
     keep = bottom > 0
     without = (top.sum() - top[keep]) / (whole - bottom[keep])
-    return _judged(effect, without)
+    return _judged(effect, without, least=least)
 
 
-def contrast(inside: tuple[Floats, Floats], outside: tuple[Floats, Floats], block: NDArray[np.int64]) -> Effect:
+def contrast(
+    inside: tuple[Floats, Floats], outside: tuple[Floats, Floats], block: NDArray[np.int64], least: float = 0.0
+) -> Effect:
     """Difference of two mean effects, each from sums and counts [I], on blocks in common."""
     index = np.unique(block, return_inverse=True)[1].reshape(-1)
     parts = [[np.bincount(index, weights=each) for each in pair] for pair in (inside, outside)]
@@ -134,14 +147,15 @@ def contrast(inside: tuple[Floats, Floats], outside: tuple[Floats, Floats], bloc
     if int(carrying.sum()) < MIN_BLOCKS or any((each <= 0).any() for each in left):
         return Effect(effect, float("nan"), float("nan"), float("nan"))
     first, second = ((whole[0] - pair[0]) / n for whole, pair, n in zip(wholes, parts, left, strict=True))
-    return _judged(effect, first - second, int(carrying.sum()))
+    return _judged(effect, first - second, int(carrying.sum()), least)
 
 
-def _judged(effect: float, without: Floats, n_carrying: int | None = None) -> Effect:
+def _judged(effect: float, without: Floats, n_carrying: int | None = None, least: float = 0.0) -> Effect:
     n = len(without)
     error = float(np.sqrt((n - 1) / n * ((without - without.mean()) ** 2).sum()))
     freedom = (n if n_carrying is None else n_carrying) - 1
     if error == 0.0:
-        return Effect(effect, effect, effect, 1.0 if effect == 0.0 else 0.0)
+        return Effect(effect, effect, effect, 1.0 if abs(effect) <= least else 0.0)
     reach = float(student.ppf(0.5 + LEVEL / 2, freedom)) * error
-    return Effect(effect, effect - reach, effect + reach, float(2 * student.sf(abs(effect) / error, freedom)))
+    p = 1.0 if abs(effect) <= least else float(2 * student.sf(abs(effect) / error, freedom))
+    return Effect(effect, effect - reach, effect + reach, p)

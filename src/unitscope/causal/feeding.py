@@ -7,7 +7,7 @@ about one length; padding is known and left out of every sum.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,17 +22,23 @@ from unitscope.models.mass import MassTap
 from unitscope.models.passes import Pass
 from unitscope.models.probe import Tap
 from unitscope.models.resample import covered, places
+from unitscope.models.rows import Announced
 from unitscope.models.torch import TorchModel
 from unitscope.models.units import BasisTap
 from unitscope.sites import IMAGE, Item
 
 Ints = NDArray[np.int64]
 Network = TorchModel | ImageModel
+Again = Callable[[Sequence[Item], int], tuple[Any, dict[str, Any], Announced]]
+"""As `model.fed`: arguments for so many copies of items, and what the rows are."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """A layer and how it is read and replaced. Tensors of a layer come as a list: one a call, where calls are time."""
+    """A layer and how it is read and replaced. Tensors of a layer come as a list: one a call, where calls are time.
+
+    A layer of a basis comes as its units, [B, T, U].
+    """
 
     tap: Tap
     layer: Layer
@@ -49,8 +55,8 @@ class Place:
             tensor = tensors[0]
             spatial = tensor.dim() == 4
             return tensor.flatten(2).transpose(1, 2) if spatial else tensor.flatten(1).unsqueeze(1)
-        n = n_steps[self.tap.grid]
-        parts = [self.tap.canonical(tensor, n).flatten(2) for tensor in tensors]
+        n, is_basis = n_steps[self.tap.grid], isinstance(self.tap, BasisTap)
+        parts = [tensor if is_basis else self.tap.canonical(tensor, n).flatten(2) for tensor in tensors]
         return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
 
 
@@ -59,14 +65,17 @@ class Fed:
     """One batch of B rows.
 
     `rows` [B] are the items' indices; `args` and `kwargs` what the module is called with; `n_steps` the padded length
-    of each text grid; `real[grid]` [B, T] where a position is no padding; `spans[grid]` [B, T, 2] characters of
-    positions, (0, 0) for special ones; `words[grid]` the spans of each row's words.
+    of each text grid; `items` are the rows' items, of which `again` makes such arguments; `real[grid]` [B, T] where a
+    position is no padding; `spans[grid]` [B, T, 2] characters of positions, (0, 0) for special ones; `words[grid]` the
+    spans of each row's words.
     """
 
     rows: Ints
     args: tuple[Any, ...]
     kwargs: Mapping[str, Any]
     n_steps: Mapping[str, int]
+    items: tuple[Item, ...] = ()
+    again: Again | None = field(default=None, repr=False, compare=False)
     real: Mapping[str, torch.Tensor] = field(default_factory=dict)
     spans: Mapping[str, Ints] = field(default_factory=dict)
     words: Mapping[str, Sequence[Ints]] = field(default_factory=dict)
@@ -128,7 +137,7 @@ def place_of(model: Network, layer: Layer) -> Place:
     if isinstance(model, ImageModel):
         return Place(model.tap(layer.address), layer, is_image=True)
     tap = model.tap(layer.address)
-    if isinstance(tap, (BasisTap, MassTap)):
+    if isinstance(tap, MassTap):
         raise AttributionError(
             f"'{layer.address}' is computed beside the network; no gradient passes through it.",
             expected="a layer of the network itself",
@@ -139,6 +148,17 @@ def place_of(model: Network, layer: Layer) -> Place:
 def layers_of(model: Network, patterns: Sequence[str]) -> list[Place]:
     """Places of the layers that patterns mean, in order of execution."""
     return [place_of(model, layer) for layer in model.resolve(patterns)]
+
+
+def checked_units(units: Sequence[int] | None, place: Place) -> NDArray[np.int64]:
+    """Units of a layer as indices. Raises AttributionError for one that is not there."""
+    width = place.layer.width
+    chosen = np.arange(width) if units is None else np.asarray(list(units), np.int64)
+    bad = chosen[(chosen < 0) | (chosen >= width)]
+    if len(bad) or not len(chosen):
+        what = f"unit {int(bad[0])}" if len(bad) else "no unit"
+        raise AttributionError(f"Got {what} of '{place.address}'.", expected=f"a unit from 0 to {width - 1}")
+    return chosen
 
 
 def batches(model: Network, items: Sequence[Item], batch_size: int, counts: Counter[str]) -> Iterator[Fed]:
@@ -159,12 +179,31 @@ def batches(model: Network, items: Sequence[Item], batch_size: int, counts: Coun
             grid: (torch.arange(n_steps[grid])[None] < lengths[grid][:, None]).to(model.device) for grid in job.read
         }
         words = {grid: [job.words[grid][piece.item] for piece in batch] for grid in job.read}
-        yield Fed(np.array([piece.item for piece in batch]), args, kwargs, n_steps, real, fed.spans, words)
+        own = tuple(items[piece.item] for piece in batch)
+        again = _Cut(model, {id(item): at for at, item in enumerate(own)}, rows)
+        index = np.array([piece.item for piece in batch])
+        yield Fed(index, args, kwargs, n_steps, own, again, real, fed.spans, words)
     counts.update({key: job.counts[key] for key in ("truncated_items", "truncated_words")})
+
+
+@dataclass(frozen=True)
+class _Cut:
+    """Arguments for items of a batch once more, cut where the batch has cut them: see `Again`."""
+
+    model: TorchModel
+    place: Mapping[int, int]
+    rows: Mapping[str, Sequence[Any]]
+
+    def __call__(self, items: Sequence[Item], copies: int = 1) -> tuple[Any, dict[str, Any], Announced]:
+        """See `Again`."""
+        at = [self.place[id(item)] for item in items]
+        fed = self.model.feed.collate({grid: [rows[each] for each in at] * copies for grid, rows in self.rows.items()})
+        args, kwargs = self.model.moved(fed)
+        return args, kwargs, Announced(tuple(items), {grid: each[: len(at)] for grid, each in fed.spans.items()})
 
 
 def _of_images(model: ImageModel, items: Sequence[Item], batch_size: int) -> Iterator[Fed]:
     steps = {IMAGE: model.size[0]}
     for start in range(0, len(items), batch_size):
-        args = model.arguments(items[start : start + batch_size])
-        yield Fed(np.arange(start, min(start + batch_size, len(items))), args, {}, steps)
+        batch = tuple(items[start : start + batch_size])
+        yield Fed(np.arange(start, start + len(batch)), model.arguments(batch), {}, steps, batch, model.fed)

@@ -18,13 +18,15 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 from scipy.stats import t as student
 
-from unitscope.causal.ablation import Ablation, silenced
+from unitscope import edits
+from unitscope.causal.ablation import Ablation
 from unitscope.causal.feeding import batches, layers_of, network
 from unitscope.causal.forward import frozen
 from unitscope.causal.methods import Cost, Work
 from unitscope.causal.path import origin_of
 from unitscope.causal.targets import Target
 from unitscope.causal.to_units import UnitAttribution, attribute_units
+from unitscope.edits import Edit
 from unitscope.errors import AttributionError
 from unitscope.models.base import Model
 from unitscope.sites import Item
@@ -78,15 +80,19 @@ def judge(
     shares: Sequence[float] = SHARES,
     batch_size: int = 32,
     seed: int = 0,
+    means: UnitAttribution | None = None,
 ) -> list[Judgement]:
     """One judgement a layer of `found`, which was made of the same model, items and target.
 
-    Raises AttributionError where items or target are others.
+    `means`, of other items, is what effects of single units are compared with in place of `found`: the judgement is
+    held out then. Raises AttributionError where items or target are others, or two items have one id.
     """
     if tuple(item.id for item in items) != found.items or target.name != found.target:
         raise AttributionError(
             "The attribution is of other items or another target.", expected=f"'{found.target}' and its items"
         )
+    if len(set(found.items)) < len(found.items):
+        raise AttributionError("Two of the items have the same id.", expected="an id for each")
     draw = np.random.default_rng(seed)
     judgements = []
     for layer in found.layers:
@@ -101,7 +107,7 @@ def judge(
             batch_size=batch_size,
         )
         effect = effects.totals[layer.address][:, units].mean(axis=0)
-        attribution = found.mean(layer.address)[units]
+        attribution = (means or found).mean(layer.address)[units]
         correlation = spearman(attribution, effect)
         low, high = _fisher(correlation, n)
         removed = _losses(model, items, found, target, layer.address, shares, batch_size, draw)
@@ -152,15 +158,17 @@ def _losses(
     with frozen(net.module):
         for fed in batches(net, items, batch_size, Counter()):
             work = Work(net, fed, [place], origin, target, Cost())
-            whole = work.plain()
-            for at, order in enumerate(orders):
-                for k, n in enumerate(counts):
-                    top = np.zeros((len(fed.rows), width), np.bool_)
-                    np.put_along_axis(top, order[fed.rows][:, :n], True, axis=1)
-                    for kind, keep in enumerate((~top, top)):
-                        score = work.plain([silenced(work, place, keep)])
-                        lost[kind, fed.rows, k, at] = (whole - score).double().cpu().numpy()
+            gone = [slice(0, n) for n in counts] + [slice(n, width) for n in counts]
+            taken = [_zeroed(address, fed.items, order[fed.rows][:, part]) for part in gone for order in orders]
+            losses = (work.plain() - work.under(taken)).double().cpu().numpy()
+            lost[:, fed.rows] = losses.reshape(2, len(counts), len(orders), -1).transpose(0, 3, 1, 2)
     return _loss(lost[0], found.groups), _loss(lost[1], found.groups)
+
+
+def _zeroed(address: str, items: Sequence[Item], units: NDArray[np.int64]) -> Edit:
+    """Units of a layer [B, n] at zero in each item, at every position."""
+    chosen = {item.id: own for item, own in zip(items, units, strict=True)}
+    return edits.zero_each(address, chosen, where="everywhere", recurrence=False)
 
 
 def _loss(lost: Floats, groups: Sequence[str]) -> Loss:

@@ -12,6 +12,9 @@ With F the output, h a layer's values, x the input, x' its baseline and x(a) the
 One backward pass gives dF/dh of all units at all sites of all layers asked for, however many these are: for one
 output, reverse mode is the cheaper one. Steps are streamed: one is held at a time, and gradients begin at the first
 layer asked for, so nothing below it is kept.
+
+Units of a basis are attributed to by the same sums in the basis' coordinates: the decoder is linear, so the chain rule
+is exact, and the reconstruction error is a part of its own (as in Marks et al. 2024, section 3.1).
 """
 
 from __future__ import annotations
@@ -26,19 +29,24 @@ from unitscope.causal.feeding import Fed, Network, Place
 from unitscope.causal.forward import Action, Keep, Replace, run
 from unitscope.causal.path import Line, Origin, Rule, nodes
 from unitscope.causal.targets import Target, scalar
+from unitscope.edits import Edit
 from unitscope.errors import AttributionError
+from unitscope.models.editing import Editing
+from unitscope.models.many import PICTURE, POSITIONS, outputs
 from unitscope.models.probe import Tap
+from unitscope.models.rows import announced
 
 Tensors = dict[Place, list[torch.Tensor]]
 
 
 @dataclass
 class Cost:
-    """Passes of one batch each: forward, backward, and forward with tangents."""
+    """Passes of one batch each: forward, backward, forward with tangents, and under edits."""
 
     forwards: int = 0
     backwards: int = 0
     tangents: int = 0
+    edited: int = 0
 
 
 @dataclass(frozen=True)
@@ -104,6 +112,26 @@ class Work:
         return self.score(actions)
 
     @torch.no_grad()
+    def under(self, edits: Sequence[Edit]) -> torch.Tensor:
+        """The target [E, B] under each edit alone; what lies below the edits is run once."""
+        fed = self.fed
+        assert fed.again is not None
+        self.cost.edited += len(edits)
+        found = torch.zeros(len(edits), len(fed.rows))
+        if self.target.reads:  # what it reads may lie in what is not run again
+            for at, edit in enumerate(edits):
+                with announced(fed.again(fed.items, 1)[2]), Editing(self.model, [edit]):
+                    found = found.to(score := self.score())
+                found[at] = score
+            return found
+        size = sum(fed.n_steps.values()) if fed.real else PICTURE
+        for at, output in outputs(self.model, fed.items, edits, max(1, POSITIONS // (size * len(fed.rows))), fed.again):
+            score = scalar(self.target.score(output, {}, fed, self.model), self.target, len(fed.rows))
+            found = found.to(score)
+            found[at] = score
+        return found
+
+    @torch.no_grad()
     def values(self, actions: Sequence[tuple[Tap, Action]] = ()) -> tuple[torch.Tensor, Tensors]:
         """Scores and the places' values, without gradients."""
         keeps = {place: Keep() for place in self.places}
@@ -154,9 +182,14 @@ def _apart(target: Target, place: Place) -> AttributionError:
 
 
 class Method:
-    """Base of all methods: small frozen objects whose fields are their parameters."""
+    """Base of all methods: small frozen objects whose fields are their parameters.
+
+    `splits`: it sums up products of a layer's own changes (or values) and gradients on the input's line. What it gives
+    a layer is then the same in all coordinates, so that of a basis the reconstruction error's part can be told.
+    """
 
     name: str = ""
+    splits: bool = False
 
     def of_batch(self, work: Work) -> Found:
         """Attributions of one batch."""
@@ -172,6 +205,7 @@ class GradientXActivation(Method):
     """h dF/dh at the input: what the output would lose without the unit, were it linear."""
 
     name = "gradient-x-activation"
+    splits = True
 
     def of_batch(self, work: Work) -> Found:
         """See `Method`."""
@@ -233,6 +267,7 @@ class Conductance(Method):
     steps: int = 20
     how: How = "trapezoid"
     name = "conductance"
+    splits = True
 
     def of_batch(self, work: Work) -> Found:
         """See `Method`."""

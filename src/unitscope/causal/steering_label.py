@@ -24,7 +24,8 @@ from numpy.typing import NDArray
 
 from unitscope.activations import Activations
 from unitscope.causal.steering_scores import Bools, Floats, Judge, Scores, item_masks
-from unitscope.causal.tasks import HEAD_PENALTY, Classification, pooled_state, trained_head
+from unitscope.causal.tasks import Classification, pooled_state, trained_head
+from unitscope.causal.tasks.heads import HEAD_PENALTY
 from unitscope.edits import Edit
 from unitscope.errors import TaskError, closest
 from unitscope.models.adapters import SOURCE

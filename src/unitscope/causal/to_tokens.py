@@ -26,7 +26,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from unitscope.causal.feeding import Fed, Network, Place, batches, network, place_of
+from unitscope.causal.feeding import Fed, Network, Place, batches, checked_units, network, place_of
 from unitscope.causal.forward import Action, Keep, Replace, frozen, run
 from unitscope.causal.methods import Cost, Work
 from unitscope.causal.path import Baseline, Origin, Rule, nodes, origin_of
@@ -169,17 +169,6 @@ def _works(
             mine = [items[index] for index in group]
             for fed in batches(net, mine, len(group), Counter()):
                 yield mine, group, _Maps(net, fed, place, origin, method, chosen, cost)
-
-
-def checked_units(units: Sequence[int] | None, place: Place) -> NDArray[np.int64]:
-    """Units of a layer as indices. Raises AttributionError for one that is not there."""
-    width = place.layer.width
-    chosen = np.arange(width) if units is None else np.asarray(list(units), np.int64)
-    bad = chosen[(chosen < 0) | (chosen >= width)]
-    if len(bad) or not len(chosen):
-        what = f"unit {int(bad[0])}" if len(bad) else "no unit"
-        raise AttributionError(f"Got {what} of '{place.address}'.", expected=f"a unit from 0 to {width - 1}")
-    return chosen
 
 
 def _source(origin: Origin, model: Network) -> Place:

@@ -33,12 +33,15 @@ def run(options: ExportOptions) -> None:
     atlas = Atlas.open(options.atlas)
     with screen.bars(screen.err()) as progress:
         done = export(atlas, options.out, progress)
+    left_out = [f"{each.kind}/{each.name}: {each.why}" for each in done.left_out]
     if options.json:
         figures = {"units": done.units, "concepts": done.concepts, "files": done.files, "bytes": done.n_bytes}
-        screen.write_json({"index": str(done.index), **figures, "seconds": done.seconds})
+        screen.write_json({"index": str(done.index), **figures, "seconds": done.seconds, "left_out": left_out})
         return
     from rich.text import Text
 
+    for each in left_out:
+        screen.err().print(Text(f"left out: {clean(each)}"), soft_wrap=True)
     pages = f"{counted(done.units, 'unit')} and {counted(done.concepts, 'concept')}"
     told = f"{pages}, {size(done.n_bytes)} in {done.seconds:.0f} s"
     screen.out().print(Text(f"{told}\nopen: {clean(done.index)}"), soft_wrap=True)

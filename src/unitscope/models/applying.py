@@ -16,13 +16,14 @@ from numpy.typing import NDArray
 
 from unitscope.changes import Swap, mixed
 from unitscope.edits import Step
+from unitscope.errors import EditError
 from unitscope.masks import Mask
 from unitscope.models.base import Layer
 from unitscope.models.probe import Tap
 from unitscope.models.rows import Known
 from unitscope.models.tiled import Delta, Tiled
 from unitscope.models.units import BasisTap
-from unitscope.sites import IMAGE, ITEM, kind_of
+from unitscope.sites import IMAGE, ITEM, Item, kind_of
 
 MOST = 1 / 16
 """Edits of a larger share of a layer's units are no low-rank updates."""
@@ -84,6 +85,16 @@ class Place:
         names = [row if item is None else crc32(item.id.encode()) for row, item in enumerate(items)]
         rows = mixed(np.array(names, np.uint64))
         return np.asarray(mixed(rows[:, None] + mixed(self.positions.astype(np.uint64))), np.uint64)
+
+    def items(self) -> list[Item]:
+        """Each row's item. Raises EditError where they are not known."""
+        found = [self.known.item(row) for row in range(self.known.n_rows)]
+        if any(item is None for item in found):
+            raise EditError(
+                "An edit of other units in every item needs the items of the rows.",
+                fix="Use model.run, or model.edited(edit, items=items).",
+            )
+        return [item for item in found if item is not None]
 
     def donated(self, change: Swap) -> tuple[torch.Tensor, torch.Tensor]:
         """Values [B, T, U] of donors, and where there are such [B, T]."""

@@ -7,36 +7,30 @@ left, for whatever reason, hooks and patched methods are gone and no bit of the 
 
 from __future__ import annotations
 
-import inspect
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any
 
 import torch
 from torch import nn
 
 from unitscope.changes import Swap
-from unitscope.edits import Edit, Step
+from unitscope.edits import Edit
 from unitscope.errors import EditError
-from unitscope.models.adapters import SOURCE, TARGET
-from unitscope.models.address import POOLED, Side
-from unitscope.models.applying import Masks, Placed, edited
+from unitscope.models.adapters import TARGET
+from unitscope.models.address import Side
+from unitscope.models.applying import Placed, edited
 from unitscope.models.base import Layer
-from unitscope.models.mass import MassTap
+from unitscope.models.placing import Editable, is_inside, narrowed, place_all
 from unitscope.models.probe import Tap, elements, given
 from unitscope.models.recurrent import check, stepwise
-from unitscope.models.rows import Known, Prompts, TokenRows, Unknown, announced, current, hearing, prompt_spans
+from unitscope.models.rows import Known, announced, hearing
 from unitscope.models.structure import given_again, replaced
 from unitscope.models.units import BasisTap
+from unitscope.models.watching import Watch
 from unitscope.sites import Item
 
-if TYPE_CHECKING:
-    from unitscope.models.images import ImageModel
-    from unitscope.models.torch import TorchModel
-
-Editable: TypeAlias = "TorchModel | ImageModel"
-
-_IDS, _DECODER_IDS = ("input_ids", "attention_mask"), ("decoder_input_ids", "decoder_attention_mask")
+__all__ = ("Editable", "Editing", "edited_model", "values_of")
 
 
 def edited_model(model: Any, edit: Edit, *, items: Sequence[Item] | None = None) -> Editing:
@@ -57,7 +51,9 @@ class Editing:
         self.model = model
         self.module = model.module
         self.n_copies = len(edits)
-        self.items = tuple(items) if items is not None else None
+        self.items = items
+        if TARGET in model.grids:
+            model.layers()  # looked at later, when hooks are on, which must not see the model being probed
         self.placed = [placed for copy, edit in enumerate(edits) for placed in place_all(model, edit, copy)]
         self._handles: list[Any] = []
         self._undo: list[Callable[[], None]] = []
@@ -67,13 +63,10 @@ class Editing:
 
     def _reset(self) -> None:
         self._calls: dict[tuple[str, Side], int] = defaultdict(int)
-        self._known: dict[str, Known] = {}
-        self._masks: dict[int, Masks] = {}
+        self._rows = Watch(self.model, self.n_copies, self.items, self._calls.clear)
         self._donors: dict[tuple[int, str, str], torch.Tensor] = {}
         self._touched: set[tuple[str, Side, int | None]] = set()
         self._checked: set[str] = set()
-        self._paused = self._finished = False
-        self._depth = 0
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """What the module gives for its own inputs, edited."""
@@ -99,19 +92,15 @@ class Editing:
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self._remove()
-        if kind is None and self._finished:
+        if kind is None:
             self._check_touched()
 
     def _install(self) -> None:
         if any(isinstance(placed.step.change, Swap) for placed in self.placed):
             # Before others' hooks are on the module: a donor's forward is not theirs to see.
             self._undo.append(hearing(self.prepare))
+        self._handles += self._rows.install()
         parts = dict(self.module.named_modules())
-        for name, part in parts.items():
-            if not name or _takes_ids(part):
-                before, after = self._around(name, part)
-                self._handles.append(part.register_forward_pre_hook(before, with_kwargs=True))
-                self._handles.append(part.register_forward_hook(after, always_call=True))
         places: dict[tuple[str, Side], list[Placed]] = defaultdict(list)
         for placed in self.placed:
             places[placed.tap.address.module, placed.tap.address.side].append(placed)
@@ -133,103 +122,22 @@ class Editing:
         for undo in reversed(self._undo):
             undo()
         self._handles, self._undo, self._open = [], [], False
-        self._known, self._masks, self._donors = {}, {}, {}
+        self._rows.forget()
+        self._donors = {}
 
     def _check_touched(self) -> None:
         for placed in self.placed:
             address = placed.tap.address
-            if (address.module, address.side, address.call) not in self._touched:
+            passed = self._rows.finished or placed.tap.order < self._rows.read_to
+            if passed and (address.module, address.side, address.call) not in self._touched:
                 raise EditError(
                     f"Layer '{placed.layer.address}' was never called while the edit was on, so it changed nothing.",
                     fix="Edit a layer that the model's forward passes.",
                 )
 
-    def _around(self, name: str, part: nn.Module) -> tuple[Any, Any]:
-        """Hooks around a module that is given token numbers, or the whole: what is known of the rows."""
-        own = self._grid(name)
-        prompts = {
-            names: Prompts(getattr(getattr(self.model, "adapter", None), "special_ids", ()))
-            for names in (_IDS, _DECODER_IDS)
-        }
-
-        def before(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-            if self._paused:
-                return
-            self._depth = 1 if not name else self._depth + 1
-            if self._depth == 1:
-                self._calls.clear()
-                self._known.clear()
-            said = current()
-            if said is not None:
-                self._known[""] = said
-                return
-            named = _named(part, args, kwargs)
-            for names, reader in prompts.items():
-                found = reader.read(named, names)
-                if found is not None:
-                    grid = TARGET if names == _DECODER_IDS else own
-                    self._known[f"{name}|{grid}"] = self._with_items(found, named.get(names[1]), grid)
-
-        def after(_: nn.Module, args: Any, output: Any) -> None:
-            if not self._paused:
-                self._depth = max(0, self._depth - 1)
-                self._finished |= not name and output is not None
-
-        return before, after
-
-    def _grid(self, name: str) -> str:
-        """Which text the token numbers are that a module is given."""
-        if not name or TARGET not in self.model.grids:
-            return SOURCE
-        layers = [layer for layer in self.model.layers() if layer.address.startswith(f"{name}.")]
-        n_target = sum(layer.grid == TARGET for layer in layers)
-        return TARGET if 2 * n_target > len(layers) else SOURCE
-
-    def _with_items(self, found: TokenRows, mask: Any, grid: str) -> TokenRows:
-        if self.items is None:
-            return found
-        if not self.items or found.n_rows % len(self.items):
-            raise EditError(
-                f"The input has {found.n_rows} rows for {len(self.items)} items.", expected="one item a row"
-            )
-        texts: tuple[Any, ...] = ()
-        feed = getattr(self.model, "feed", None)
-        if feed is not None and grid == SOURCE and not found.before:
-            rows = feed.rows(grid, [item.grids[grid] for item in self.items])
-            texts = prompt_spans(found, mask, [row.spans for row in rows], self.model.name)
-        return TokenRows(found.real, found.steps, found.before, self.items, grid, texts)
-
-    def known_for(self, tap: Tap, n_rows: int) -> Known:
-        """What is known of the rows that pass a module: from the nearest module above it that has token numbers."""
-        if "" in self._known:
-            return self._known[""]
-        name = tap.address.module
-        while f"{name}|{tap.grid}" not in self._known:
-            if not name:
-                return Unknown(n_rows // self.n_copies)
-            name = name.rpartition(".")[0]
-        return self._known[f"{name}|{tap.grid}"]
-
-    def masks_for(self, tap: Tap, tensor: torch.Tensor) -> Masks:
-        """Masks of the batch that is passing. Raises EditError where it holds other rows than are known."""
-        axis = tap.batch_axis
-        n_rows = tensor.shape[axis]
-        if tap.site_axis == axis:
-            n_rows = 1
-        known = self.known_for(tap, n_rows)
-        if tap.site_axis != axis and known.n_rows * self.n_copies != n_rows:
-            known = Unknown(n_rows // self.n_copies)
-        if tap.site_axis == axis and not known.length(tap.grid):
-            raise EditError(f"'{tap.address}' holds rows after each other, whose length is not known.", fix="Use run.")
-        if id(known) not in self._masks:
-            if len(self._masks) > 2:
-                self._masks.clear()
-            self._masks[id(known)] = Masks(known)
-        return self._masks[id(known)]
-
     def _after(self, name: str, steps: Sequence[Placed]) -> Any:
         def after(_: nn.Module, args: Any, output: Any) -> Any:
-            if self._paused:
+            if self._rows.paused:
                 return None
             value, call = output, self._count(name, "out")
             for place, mine in self._of_call(name, "out", steps, call):
@@ -243,7 +151,7 @@ class Editing:
 
     def _before(self, name: str, steps: Sequence[Placed]) -> Any:
         def before(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-            if self._paused:
+            if self._rows.paused:
                 return None
             call = self._count(name, "in")
             for place, mine in self._of_call(name, "in", steps, call):
@@ -256,7 +164,7 @@ class Editing:
         return before
 
     def _new(self, tensor: torch.Tensor, steps: Sequence[Placed], call: int) -> torch.Tensor:
-        return edited(tensor, steps, self.masks_for(steps[0].tap, tensor), self.donor, call)
+        return edited(tensor, steps, self._rows.masks_for(steps[0].tap, tensor), self.donor, call)
 
     def _count(self, name: str, side: Side) -> int:
         call = self._calls[name, side]
@@ -284,7 +192,7 @@ class Editing:
         had, old, fused = "forward" in vars(part), vars(part).get("forward"), part.forward
 
         def forward(inputs: Any, hx: Any = None) -> Any:
-            if self._paused:
+            if self._rows.paused:
                 return fused(inputs, hx)
             if name not in self._checked:
                 check(part, inputs, hx, fused(inputs, hx), name)
@@ -304,12 +212,13 @@ class Editing:
             for side in (0, 1):
                 mine = [unit for unit in columns if unit // size == side]
                 if mine:
-                    chosen[side].append(_narrowed(placed, list(columns), mine, size, side))
+                    chosen[side].append(narrowed(placed, list(columns), mine, size, side))
 
         def change(state: torch.Tensor, step: int, direction: int) -> torch.Tensor:
             if not chosen[direction]:
                 return state
-            return edited(state, chosen[direction], self.masks_for(chosen[direction][0].tap, state), self.donor, step)
+            mine = chosen[direction]
+            return edited(state, mine, self._rows.masks_for(mine[0].tap, state), self.donor, step)
 
         return change
 
@@ -325,11 +234,11 @@ class Editing:
             return None
         key = (id(change), layer.address, other.id)
         if key not in self._donors:
-            self._paused = True
+            self._rows.paused = True
             try:
                 self._donors[key] = values_of(self.model, other, layer, tap)
             finally:
-                self._paused = False
+                self._rows.paused = False
         return self._donors[key]
 
     def prepare(self, known: Known) -> None:
@@ -338,48 +247,6 @@ class Editing:
             if isinstance(placed.step.change, Swap):
                 for row in range(known.n_rows):
                     self.donor(placed.step.change, placed.layer, placed.tap, row, known)
-
-
-def place_all(model: Editable, edit: Edit, copy: int = 0) -> list[Placed]:
-    """Steps at the model's layers, all calls of shared ones. Raises EditError for units that are not there."""
-    found = []
-    for step in edit.steps:
-        address = step.target.layer
-        if address.endswith(POOLED):
-            raise EditError(
-                f"Layer '{address}' is pooled over an item's sites.", fix=f"Edit '{address[: -len(POOLED)]}'."
-            )
-        for layer in model.resolve([address]):
-            tap = model.tap(layer.address)
-            if isinstance(tap, MassTap):
-                raise EditError(
-                    f"Attention masses ('{address}') are read, and cannot be set.", fix="Edit heads: head(...)."
-                )
-            found.append(Placed(step, layer, tap, columns_of(step, layer), copy))
-    return found
-
-
-def columns_of(step: Step, layer: Layer) -> tuple[int, ...] | None:
-    """Indices of a step's units in a layer; None for all."""
-    target = step.target
-    if target.heads is not None:
-        if not layer.n_heads:
-            raise EditError(
-                f"The units of layer '{layer.address}' are not known to split into attention heads.",
-                expected="the input of an attention's output projection (layers.3.self_attn.o_proj@in)",
-            )
-        size = layer.width // layer.n_heads
-        _in_range(target.heads, layer.n_heads, f"Head {{}} of layer '{layer.address}'")
-        return tuple(unit for each in target.heads for unit in range(each * size, (each + 1) * size))
-    if target.units is not None:
-        _in_range(target.units, layer.width, f"Unit '{layer.address}:{{}}'")
-    return target.units
-
-
-def _in_range(numbers: Sequence[int], n: int, what: str) -> None:
-    for number in numbers:
-        if not 0 <= number < n:
-            raise EditError(f"{what.format(number)} is out of range.", expected=f"0 to {n - 1}")
 
 
 def values_of(model: Editable, item: Item, layer: Layer, tap: Tap) -> torch.Tensor:
@@ -403,42 +270,6 @@ def values_of(model: Editable, item: Item, layer: Layer, tap: Tap) -> torch.Tens
     with announced(None):
         read_layers(model.module, args, kwargs, [tap], sink, {tap.grid: known.length(tap.grid) or 1})
     return found[0]
-
-
-def _narrowed(placed: Placed, columns: list[int], mine: list[int], size: int, side: int) -> Placed:
-    """The part of a step that is on one direction of a recurrent layer, as the units of a step of time."""
-    from dataclasses import replace
-
-    change = placed.step.change.part([columns.index(unit) for unit in mine], len(columns))
-    tap = replace(placed.tap, batch_axis=0, site_axis=None)
-    return replace(
-        placed, tap=tap, columns=tuple(unit - side * size for unit in mine), step=replace(placed.step, change=change)
-    )
-
-
-def is_inside(part: nn.Module, placed: Placed) -> bool:
-    """Whether a step acts on the states of a recurrent module as it runs, and not on what it gives."""
-    plain = (
-        placed.tap.address.side == "out" and placed.tap.address.element == 0 and not isinstance(placed.tap, BasisTap)
-    )
-    return isinstance(part, nn.RNNBase) and placed.step.recurrence and plain
-
-
-def _takes_ids(part: nn.Module) -> bool:
-    try:
-        return "input_ids" in inspect.signature(part.forward).parameters
-    except (TypeError, ValueError):
-        return False
-
-
-def _named(part: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    """Arguments by name."""
-    if not args:
-        return dict(kwargs)
-    try:
-        return dict(inspect.signature(part.forward).bind_partial(*args, **kwargs).arguments)
-    except (TypeError, ValueError):
-        return dict(kwargs)
 
 
 def _no_tensor(placed: Placed) -> EditError:

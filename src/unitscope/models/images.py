@@ -230,7 +230,7 @@ class ImageModel:
 
             pixels = np.stack([self._pixels(item) for item in batch])
             try:
-                with announced(Announced(tuple(batch), {})):
+                with announced(Announced(tuple(batch), {}, max((tap.order for tap in by_tap), default=-1))):
                     read_layers(self.module, self._arguments(pixels), {}, list(by_tap), sink, steps)
             except (RuntimeError, ValueError, IndexError, TypeError) as error:
                 raise ModelError(

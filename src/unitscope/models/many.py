@@ -13,62 +13,80 @@ import torch
 
 from unitscope.edits import Edit
 from unitscope.errors import EditError
-from unitscope.models.editing import Editable, Editing
+from unitscope.models.editing import Editing
+from unitscope.models.placing import Editable
 from unitscope.models.record import Boundary
-from unitscope.models.replay import Replay, boundary_of, inputs, replayed
+from unitscope.models.replay import Fed, boundary_of, inputs, replayed
 from unitscope.models.rows import announced
 from unitscope.sites import Item
 
 POSITIONS = 8192
 """Positions (cells of the input's pictures: see `_size`) that run at once, by default."""
-_PICTURE = 256
+PICTURE = 256
+"""What one picture counts for among these."""
 Output = Callable[[Any, Sequence[Item]], Any]
 """From what the module gives for a batch of items, and these, to one entry a row: a tensor [B, ...] or a sequence."""
+Counted = Callable[[int, int], None]
+"""Told how much is done, of how much."""
 
 
 def many(
     model: Editable,
     items: Sequence[Item],
     edits: Sequence[Edit],
-    output: Output,
+    output: Output | Sequence[Output],
     *,
     batch_size: int = 32,
     positions: int = POSITIONS,
+    tick: Counted | None = None,
 ) -> list[list[Any]]:
     """What `output` makes of every item under every edit, each alone: `found[edit][item]`, in the order given.
 
     `output` is called once for each batch and edit, with what the module gives for the batch's items. An edit that does
-    nothing (`Edit()`) gives the unedited values. `positions` bounds how much runs at once; where a model cannot be
-    replayed each edit runs in full, with a ReplayWarning.
+    nothing (`Edit()`) gives the unedited values. Several outputs are one an edit. `tick` is told after each batch how
+    many pairs of an edit and a batch are done, of how many. `positions` bounds how much runs at once; where a model
+    cannot be replayed each edit runs in full, with a ReplayWarning.
 
     Raises EditError where `output` does not give one entry an item.
     """
     found: list[list[Any]] = [[None] * len(items) for _ in edits]
-    for indices, size in batches(model, items, batch_size):
+    made = [output] * len(edits) if callable(output) else list(output)
+    all_batches, done = list(batches(model, items, batch_size)), 0
+    for indices, size in all_batches:
         batch = [items[index] for index in indices]
-        for members, boundary in grouped(model, edits):
-            replay = replayed(model, batch, [edits[member] for member in members]) if boundary is not None else None
-            n = max(1, positions // max(1, size * len(batch)))
-            for start in range(0, len(members), n):
-                chunk = members[start : start + n]
-                given = _plain(model, batch, len(chunk)) if replay is None else _run(replay, [edits[m] for m in chunk])
-                for member, mine in zip(chunk, given):
-                    entries = output(mine, batch)
-                    if len(entries) != len(batch):
-                        raise EditError(
-                            f"'output' gave {len(entries)} entries for {len(batch)} items.", expected="one an item"
-                        )
-                    for index, entry in zip(indices, entries):
-                        found[member][index] = entry
+        for member, mine in outputs(model, batch, edits, max(1, positions // max(1, size * len(batch)))):
+            entries = made[member](mine, batch)
+            if len(entries) != len(batch):
+                raise EditError(f"'output' gave {len(entries)} entries for {len(batch)} items.", expected="one an item")
+            for index, entry in zip(indices, entries):
+                found[member][index] = entry
+        done += len(edits)
+        if tick is not None:
+            tick(done, len(all_batches) * len(edits))
     return found
 
 
-def _run(replay: Replay, edits: Sequence[Edit]) -> list[Any]:
-    return replay.run(edits)
+def outputs(
+    model: Editable, batch: Sequence[Item], edits: Sequence[Edit], n: int, fed: Fed | None = None
+) -> Iterator[tuple[int, Any]]:
+    """What the module gives for one batch of items under each edit, with the edit's index; `n` edits run at once.
+
+    Edits come by where they begin, see `grouped`. `fed` as for `unitscope.models.replay.replayed`.
+    """
+    for members, boundary in grouped(model, edits):
+        replay = None
+        if boundary is not None:
+            replay = replayed(model, batch, [edits[member] for member in members], fed=fed)
+        for start in range(0, len(members), n):
+            chunk = members[start : start + n]
+            if replay is None:
+                yield from zip(chunk, _plain(model, batch, len(chunk), fed))
+            else:
+                yield from zip(chunk, replay.run([edits[member] for member in chunk]))
 
 
-def _plain(model: Editable, batch: Sequence[Item], n: int) -> list[Any]:
-    args, kwargs, known = inputs(model, batch, 1, cache=False)
+def _plain(model: Editable, batch: Sequence[Item], n: int, fed: Fed | None) -> list[Any]:
+    args, kwargs, known = inputs(model, batch, 1, cache=False, fed=fed)
     with torch.no_grad(), announced(known), Editing(model, []):
         return [model.module(*args, **kwargs)] * n
 
@@ -87,7 +105,7 @@ def batches(model: Editable, items: Sequence[Item], batch_size: int) -> Iterator
     feed = getattr(model, "feed", None)
     if feed is None:
         for start in range(0, len(items), batch_size):
-            yield list(range(start, min(start + batch_size, len(items)))), _PICTURE
+            yield list(range(start, min(start + batch_size, len(items)))), PICTURE
         return
     grids = [grid for grid in model.grids if all(grid in item.grids for item in items)]
     rows = [[row.n_positions for row in feed.rows(grid, [item.grids[grid] for item in items])] for grid in grids]

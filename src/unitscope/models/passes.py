@@ -149,7 +149,8 @@ class Pass:
         try:
             plain = [tap for tap in self.taps if not isinstance(tap, MassTap)]
             masses = [tap for tap in self.taps if isinstance(tap, MassTap)]
-            with announced(Announced(tuple(self.items[piece.item] for piece in batch), fed.spans)):
+            own = tuple(self.items[piece.item] for piece in batch)
+            with announced(Announced(own, fed.spans, max((tap.order for tap in self.taps), default=-1))):
                 if plain:
                     read_layers(self.model.module, args, kwargs, plain, sink, n_steps)
                 if masses:

@@ -30,7 +30,8 @@ from torch.utils._pytree import tree_flatten, tree_unflatten
 from unitscope.edits import Edit
 from unitscope.errors import EditError
 from unitscope.models.applying import Placed
-from unitscope.models.editing import Editable, Editing, is_inside, place_all
+from unitscope.models.editing import Editing
+from unitscope.models.placing import Editable, is_inside, place_all
 from unitscope.models.record import Boundary, Call, NotReplayableError, Write, record
 from unitscope.models.rows import Announced, announced
 from unitscope.models.tiled import Tiled, plain
@@ -39,6 +40,8 @@ from unitscope.sites import Item
 TOLERANCE = 1e-5
 Axes = list[list[int | None]]
 """For each call and each leaf of its output the batch axis, None where it has none."""
+Fed = Callable[[Sequence[Item], int], tuple[Any, dict[str, Any], Announced]]
+"""Arguments of the module for so many copies of items, and what the rows are: `model.fed`, or one in its place."""
 
 
 class ReplayWarning(UserWarning):
@@ -71,6 +74,7 @@ class Replay:
     calls: list[Call] = field(default_factory=list)
     axes: Axes = field(default_factory=list)
     memo: dict[Any, Any] = field(default_factory=dict)
+    fed: Fed | None = None
     _fed: dict[int, Any] = field(default_factory=dict)
 
     def run(self, edits: Sequence[Edit]) -> list[Any]:
@@ -104,7 +108,7 @@ class Replay:
             if copies > 1 and known is not None and not known.spans:
                 self._fed[copies] = self._shells(copies)
             else:
-                self._fed[copies] = inputs(self.model, self.items, copies, self.cache)
+                self._fed[copies] = inputs(self.model, self.items, copies, self.cache, self.fed)
         args, kwargs, known = self._fed[copies]
         return args, dict(kwargs), known
 
@@ -112,7 +116,7 @@ class Replay:
         """Pictures' copies that are made only where something looks at them."""
         args, kwargs, known = self._fed[1]
         if any(isinstance(arg, torch.Tensor) and arg.shape[:1] != (len(self.items),) for arg in args):
-            return inputs(self.model, self.items, copies, self.cache)
+            return inputs(self.model, self.items, copies, self.cache, self.fed)
         shells = [Tiled.of(arg, 0, copies, {}) if isinstance(arg, torch.Tensor) else arg for arg in args]
         return tuple(shells), kwargs, known
 
@@ -219,9 +223,11 @@ def _boundary(model: Editable, placed: Placed) -> Boundary:
     return Boundary(address.module, "in" if inside else address.side, address.call or 0, rank)
 
 
-def inputs(model: Editable, items: Sequence[Item], copies: int, cache: bool) -> tuple[Any, Any, Announced]:
+def inputs(
+    model: Editable, items: Sequence[Item], copies: int, cache: bool, fed: Fed | None = None
+) -> tuple[Any, Any, Announced]:
     """Arguments for `copies` of items; `cache` tells a model that can keep keys and values whether to."""
-    args, kwargs, known = model.fed(items, copies)
+    args, kwargs, known = (fed or model.fed)(items, copies)
     if "use_cache" in _parameters(model.module):
         kwargs = {**kwargs, "use_cache": cache}
     return args, kwargs, known
@@ -231,20 +237,22 @@ def _parameters(module: nn.Module) -> Sequence[str]:
     return tuple(inspect.signature(module.forward).parameters)
 
 
-def replayed(model: Editable, items: Sequence[Item], edits: Sequence[Edit], *, cache: bool = False) -> Replay:
+def replayed(
+    model: Editable, items: Sequence[Item], edits: Sequence[Edit], *, cache: bool = False, fed: Fed | None = None
+) -> Replay:
     """Record items as one batch, up to the earliest layer that the edits touch.
 
     With `cache` a decoder keeps the keys and values of what it reads, as before generation (prefill), those of
-    replayed layers among them. Where the model cannot be replayed, warns (ReplayWarning) and returns a replay that runs
-    in full.
+    replayed layers among them. `fed` makes the module's arguments of items, in place of `model.fed`. Where the model
+    cannot be replayed, warns (ReplayWarning) and returns a replay that runs in full.
     """
     boundary = boundary_of(model, edits)
     if boundary is None:
-        return Replay(model, tuple(items), Boundary("", "in", 0, (0, 0)), cache, why="no edit does anything")
+        return Replay(model, tuple(items), Boundary("", "in", 0, (0, 0)), cache, why="no edit does anything", fed=fed)
     shown = _SHOWN.setdefault(model.module, _Shown())
-    replay = Replay(model, tuple(items), boundary, cache)
+    replay = Replay(model, tuple(items), boundary, cache, fed=fed)
     if boundary not in shown.trusted:
-        shown.trusted[boundary] = _tried(model, tuple(items), boundary, cache, shown)
+        shown.trusted[boundary] = _tried(replay, shown)
         if shown.trusted[boundary]:
             _warn(model, boundary, shown.trusted[boundary])
     replay.why = shown.trusted[boundary]
@@ -275,7 +283,7 @@ def _record(replay: Replay, shown: _Shown) -> None:
     )
     if key not in shown.axes:
         others = _others(items)
-        args, kwargs, _ = inputs(model, others, 1, replay.cache)
+        args, kwargs, _ = inputs(model, others, 1, replay.cache, replay.fed)
         calls = record(model.module, args, dict(kwargs), replay.boundary, shown.keep)
         shown.axes[key] = _axes(replay.calls, calls, len(items), len(others))
     replay.axes = shown.axes[key]
@@ -308,10 +316,10 @@ def _axis(one: Any, other: Any, n_rows: int, n_others: int) -> int | None:
     raise NotReplayableError("the shape of an output does not tell its batch axis")
 
 
-def _tried(model: Editable, items: tuple[Item, ...], boundary: Boundary, cache: bool, shown: _Shown) -> str:
+def _tried(whole: Replay, shown: _Shown) -> str:
     """Why two copies without edits do not give what a plain forward gives; empty where they do."""
-    few = items[:2]
-    replay = Replay(model, few, boundary, cache)
+    model, few = whole.model, whole.items[:2]
+    replay = Replay(model, few, whole.boundary, whole.cache, fed=whole.fed)
     try:
         _record(replay, shown)
         args, kwargs, _ = replay._inputs(1)
@@ -326,7 +334,7 @@ def _tried(model: Editable, items: tuple[Item, ...], boundary: Boundary, cache: 
             _axis(one, other, len(few), 2 * len(few))
             for one, other in zip(tree_flatten(plainly)[0], tree_flatten(twice)[0])
         ]
-        shown.root_axes[_shape_key(model, cache)] = axes
+        shown.root_axes[_shape_key(model, whole.cache)] = axes
     except NotReplayableError as error:
         return str(error)
     except (RuntimeError, ValueError, IndexError, TypeError, AttributeError, KeyError) as error:

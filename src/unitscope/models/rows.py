@@ -47,10 +47,14 @@ class Known(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Announced:
-    """Rows of items. `spans[grid]` [B, T, 2] are characters of the input's positions; pictures have none."""
+    """Rows of items. `spans[grid]` [B, T, 2] are characters of the input's positions; pictures have none.
+
+    `read_to` is the order (`Tap.order`) of the last layer that the forward is run for, if it ends there; else -1.
+    """
 
     items: tuple[Item, ...]
     spans: Mapping[str, Ints]
+    read_to: int = -1
 
     @property
     def n_rows(self) -> int:

@@ -9,29 +9,16 @@ import numpy as np
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from unitscope.causal.verdicts import harm, verdict
+from unitscope.report import ablated_causes as causes
+from unitscope.report import ablated_units as more
+from unitscope.report.effects import between, signed
 from unitscope.report.listing import Column, Listing
 from unitscope.report.plain import chance, clean, counted, finite, number
 from unitscope.stats.discoveries import adjust
 
 if TYPE_CHECKING:
     from unitscope.causal.ablating import Ablated
-    from unitscope.causal.effects import Effect
-
-FALSE_DISCOVERIES = 0.05
-
-
-def signed(value: float) -> str:
-    """Three digits and the sign; 0 alone where nothing changed, a dash where there is no number.
-
-    >>> signed(0.01234), signed(-2.0), signed(0.0), signed(float("nan"))
-    ('+0.0123', '-2', '0', '–')
-    """
-    return "–" if value != value else "0" if value == 0 else f"{value:+.3g}"
-
-
-def between(effect: Effect) -> str:
-    """The interval of an effect, a dash where there is none."""
-    return "–" if effect.low != effect.low else f"[{signed(effect.low)}, {signed(effect.high)}]"
 
 
 def shown(found: Ablated, top: int) -> RenderableType:
@@ -47,10 +34,18 @@ def shown(found: Ablated, top: int) -> RenderableType:
         parts.append(Text(f"Left out: {counted(found.left_out, 'item')} that the task cannot measure."))
     if found.curve is not None:
         parts += [Text(""), *_curve(found)]
-    if found.importance is not None:
-        parts += [Text(""), *_single(found, top)]
+    if found.single is not None:
+        parts += [Text(""), *more.single(found, top)]
+    if found.pairs is not None:
+        parts += [Text(""), *more.pairs(found, top)]
+    if found.greedy is not None:
+        parts += [Text(""), *more.greedy(found)]
+    for each in found.doses:
+        parts += [Text(""), *more.doses(found, each)]
     if found.specific:
         parts += [Text(""), *_matches(found)]
+    if found.causes:
+        parts += [Text(""), *causes.shown(found)]
     parts.append(Text("\nIntervals: 95 %, by block jackknife over documents, paired by item; none below 10 blocks."))
     return Group(*parts)
 
@@ -63,7 +58,7 @@ def _value(found: Ablated, value: float) -> str:
 def _curve(found: Ablated) -> list[RenderableType]:
     curve = found.curve
     assert curve is not None
-    by = {(point.selection, point.n_units, point.draw): point for point in curve.points}
+    by = {(point.selection.removeprefix("keep "), point.n_units, point.draw): point for point in curve.points}
     sizes = sorted({point.n_units for point in curve.points})
     rows = []
     for n in sizes:
@@ -76,8 +71,9 @@ def _curve(found: Ablated) -> list[RenderableType]:
             row += ["–", "–", "–"]
         rows.append(row)
     title = f"{counted(curve.n_ranked, 'unit')} by '{clean(found.question.ranking)}' for {clean(curve.target)}"
+    title += ": all taken out but some" * curve.keep
     columns = (
-        Column("units out", "units out", lead=True),
+        Column("units kept" if curve.keep else "units out", "units kept" if curve.keep else "units out", lead=True),
         Column(found.metric, found.metric),
         Column("top", "top"),
         Column("95 %", ""),
@@ -86,7 +82,10 @@ def _curve(found: Ablated) -> list[RenderableType]:
         Column("top - random", "top - random"),
         Column("95 %", ""),
     )
-    return [Text(title, style="bold"), Listing(columns, rows), Text(sentence(found))]
+    told: list[RenderableType] = [Text(title, style="bold"), Listing(columns, rows)]
+    if curve.none is not None:
+        told.append(Text(f"Without any of them: {signed(curve.none.effect)} {between(curve.none)}."))
+    return [*told, Text(sentence(found))]
 
 
 def sentence(found: Ablated) -> str:
@@ -97,39 +96,17 @@ def sentence(found: Ablated) -> str:
     if not sizes:
         return "No random sets to compare with."
     n = max(sizes)
-    top = next(p.effect for p in curve.points if p.selection == "top" and p.n_units == n)
+    top = next(p.effect for p in curve.points if p.selection.removeprefix("keep ") == "top" and p.n_units == n)
     random, beyond = curve.random[n], curve.beyond[n]
-    told = f"Without the top {counted(n, 'unit')} the {found.metric} changes by {signed(top.effect)} {between(top)}, "
-    told += f"without random ones by {signed(random.effect)} {between(random)}: "
+    lead = "With only" if curve.keep else "Without"
+    told = f"{lead} the top {counted(n, 'unit')} the {found.metric} changes by {signed(top.effect)} {between(top)}, "
+    told += f"{lead.lower()} random ones by {signed(random.effect)} {between(random)}: "
     if beyond.low != beyond.low:
         return told + "too few documents to tell them apart."
     if beyond.low <= 0 <= beyond.high:
         return told + "the top units matter no more than random ones."
-    worse = (beyond.effect > 0) != found.rising
-    return told + ("the top units matter more than random ones." if worse else "the top units matter less.")
-
-
-def _single(found: Ablated, top: int) -> list[RenderableType]:
-    importance = found.importance
-    assert importance is not None
-    order = sorted(range(len(importance.units)), key=lambda at: -abs(importance.effects[at].effect))
-    rows = []
-    for at in order[:top]:
-        effect = importance.effects[at]
-        rows.append(
-            [clean(importance.units[at]), signed(effect.effect), between(effect), chance(float(importance.q[at]))]
-        )
-    n = len(importance.causal(FALSE_DISCOVERIES))
-    columns = (Column("unit", text=True, lead=True), Column("effect", "effect"), Column("95 %", ""), Column("q", "q"))
-    worse = sum((effect.effect < 0) == found.rising and effect.effect != 0 for effect in importance.effects)
-    return [
-        Text("One unit at a time", style="bold"),
-        Listing(columns, rows),
-        Text(
-            f"{n} of {counted(len(importance.units), 'unit')} have an effect at a false discovery rate of 5 %; without "
-            f"{worse} of them the {found.metric} gets worse, however little."
-        ),
-    ]
+    matter = ((beyond.effect > 0) != found.rising) != curve.keep
+    return told + ("the top units matter more than random ones." if matter else "the top units matter less.")
 
 
 def _matches(found: Ablated) -> list[RenderableType]:
@@ -159,7 +136,7 @@ def _matches(found: Ablated) -> list[RenderableType]:
     )
     n = sum(told == "specific" for _, told in verdicts)
     return [
-        Text("Matches: loss after sites with the concept and without", style="bold"),
+        Text(f"Matches: {found.metric} {_after(found)} with the concept and without", style="bold"),
         Listing(columns, rows),
         Text(
             f"{n} of {counted(len(found.specific), 'match', 'matches')}: taking the unit out costs more at its concept."
@@ -167,41 +144,42 @@ def _matches(found: Ablated) -> list[RenderableType]:
     ]
 
 
+def _after(found: Ablated) -> str:
+    """Where a number belongs: a token is predicted at the word before it, a word's class at the word."""
+    kind = found.question.task.partition(":")[0]
+    return {"lm": "after sites", "token": "at sites", "probe": "at sites"}.get(kind, "in items")
+
+
 def verdicts_of(found: Ablated) -> list[tuple[float, str]]:
     """Of each match the false discovery rate q of its difference, among those shown, and a verdict; see `verdict`."""
     q = adjust(np.array([each.difference.p for each in found.specific], np.float64))
-    return [(rate, verdict(each.difference, each.inside, rate)) for rate, each in zip(q.tolist(), found.specific)]
-
-
-def verdict(difference: Effect, inside: Effect, q: float) -> str:
-    """`specific`: it costs loss where the concept is, and more than elsewhere.
-
-    `elsewhere`: it costs more where the concept is not. `no cost`: more than elsewhere, but no loss at the concept
-    itself. `no difference` where q is above 5 %, and a dash where there is no interval.
-    """
-    if q != q:
-        return "–"
-    if q > FALSE_DISCOVERIES:
-        return "no difference"
-    if difference.effect < 0:
-        return "elsewhere"
-    return "specific" if inside.low > 0 else "no cost"
+    return [
+        (rate, verdict(harm(each.difference, found.rising), harm(each.inside, found.rising), rate))
+        for rate, each in zip(q.tolist(), found.specific)
+    ]
 
 
 def to_json(found: Ablated) -> dict[str, Any]:
     """The same as plain values."""
-    from unitscope.causal.ablating import about, curve_rows, match_row, unit_rows
+    from unitscope.causal.kept_effects import about, tables_of
 
     data: dict[str, Any] = about(found)
     if found.question.task == "lm":
         data["perplexity"] = math.exp(min(found.unedited, 700))
     if found.curve is not None:
-        data |= {"target": found.curve.target, "curve": curve_rows(found.curve), "sentence": sentence(found)}
-    if found.importance is not None:
-        data["single_units"] = unit_rows(found.importance)
+        data |= {"target": found.curve.target, "sentence": sentence(found)}
+    for table, rows in tables_of(found).items():
+        if table != "items":
+            data[_KEYS.get(table, table)] = rows
     if found.specific:
         data["match_effects"] = [
-            match_row(each) | {"q": q, "verdict": told}
-            for each, (q, told) in zip(found.specific, verdicts_of(found), strict=True)
+            row | {"q": q, "verdict": told} for row, (q, told) in zip(data["match_effects"], verdicts_of(found))
         ]
     return finite(data)  # type: ignore[no-any-return]
+
+
+_KEYS = {
+    "units": "single_units", "classes": "single_units_by_class", "matches": "match_effects", "doses": "dose_effects",
+    "pairs": "pair_effects", "greedy": "greedy_sets", "causes": "cause_effects",
+}  # fmt: skip
+"""Keys of tables that a parameter has the name of."""

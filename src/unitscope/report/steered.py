@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from unitscope.report.ablated import between, signed
+from unitscope.report.effects import between, signed
 from unitscope.report.listing import Column, Listing
 from unitscope.report.plain import clean, counted, finite, number
 

@@ -1,7 +1,7 @@
-"""Results that stand beside an atlas (rankings, probes, comparisons), read once for pages that show them.
+"""Results that stand beside an atlas (rankings, probes, effects ...), read once for pages that show them.
 
-Where an atlas has none of a kind there is neither a page nor a link. Ranks are held as whole numbers over all units of
-the atlas, so that pages of units find them at once.
+Where an atlas has none of a kind there is neither a page nor a link. One that is damaged, or of another atlas, is left
+out and told. Ranks are held as whole numbers over all units of the atlas, so that pages of units find them at once.
 """
 
 from __future__ import annotations
@@ -16,8 +16,16 @@ from numpy.typing import NDArray
 
 from unitscope.annex import Annex, annexes, read_annex
 from unitscope.atlas import Atlas, Row
+from unitscope.errors import StoreError
 
-PAGES = (("rankings", "Rankings", "r"), ("probes", "Probes", "p"), ("comparisons", "Comparisons", "m"))
+PAGES = (
+    ("rankings", "Rankings", "r"),
+    ("probes", "Probes", "p"),
+    ("effects", "Effects", "e"),
+    ("attributions", "Attributions", "a"),
+    ("steering", "Steering", "s"),
+    ("comparisons", "Comparisons", "m"),
+)
 """Kinds of results with pages: folder, title, and the key that goes there after `g`."""
 NEAR_TOP, LEAST = 0.05, 10
 """Share of the ranked units that is called the top, and the least number of units in it."""
@@ -83,19 +91,45 @@ def overlap(a: NDArray[np.int32], b: NDArray[np.int32]) -> Overlap | None:
     return Overlap(len(first & second) / n, n, n / len(both))
 
 
+@dataclass(frozen=True)
+class LeftOut:
+    """A result that pages cannot show, and why."""
+
+    kind: str
+    name: str
+    why: str
+
+
 class Beside:
-    """Results beside an atlas by kind."""
+    """Results beside an atlas by kind; `left_out` are those that cannot be read."""
 
     def __init__(self, atlas: Atlas) -> None:
         self._atlas = atlas
         self._found: dict[str, list[Annex]] = {}
         self._rows: dict[tuple[str, str, str], list[Row]] = {}
+        self._left_out: list[LeftOut] = []
 
     def of(self, kind: str) -> list[Annex]:
-        """All results of a kind, by name. Raises StoreError where one is damaged or of another atlas."""
+        """All results of a kind that can be read, by name."""
         if kind not in self._found:
-            self._found[kind] = [read_annex(self._atlas, kind, name) for name in annexes(self._atlas, kind)]
+            self._found[kind] = []
+            for name in annexes(self._atlas, kind):
+                try:
+                    annex = read_annex(self._atlas, kind, name)
+                    annex.check()
+                except StoreError as error:
+                    self._left_out.append(LeftOut(kind, name, " ".join(str(error).split())))
+                else:
+                    self._found[kind].append(annex)
         return self._found[kind]
+
+    @property
+    def left_out(self) -> list[LeftOut]:
+        """Results of kinds with pages that are damaged, of another version or of another atlas."""
+        for kind, _, _ in PAGES:
+            self.of(kind)
+        order = {kind: at for at, (kind, _, _) in enumerate(PAGES)}
+        return sorted(self._left_out, key=lambda each: (order.get(each.kind, len(order)), each.name))
 
     def get(self, kind: str, name: str) -> Annex:
         """One result. Raises StoreError where there is none of this name."""

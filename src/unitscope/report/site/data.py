@@ -14,6 +14,7 @@ import numpy as np
 
 from unitscope.atlas import Atlas, Row
 from unitscope.report import findings
+from unitscope.report.site.ablations import Ablation, ablations
 from unitscope.report.site.beside import Beside
 from unitscope.report.site.wording import Words, words_of
 
@@ -207,8 +208,20 @@ class SiteData:
 
     @cached_property
     def beside(self) -> Beside:
-        """Results that stand beside the atlas: rankings, probes, comparisons."""
+        """Results that stand beside the atlas: rankings, probes, effects and so on."""
         return Beside(self.atlas)
+
+    @cached_property
+    def ablations(self) -> list[Ablation]:
+        """Ablations that stand beside the atlas."""
+        return ablations(self.beside)
+
+    @cached_property
+    def flows(self) -> list[dict[str, Any]]:
+        """Attributions that stand beside the atlas, with their rows by unit."""
+        from unitscope.report.site.attribution_view import flows
+
+        return flows(self)
 
     def _by_unit(self, name: str) -> ByUnit:
         return ByUnit(self.optional(name), self.atlas.layers)

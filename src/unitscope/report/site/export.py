@@ -17,6 +17,7 @@ from unitscope import __version__
 from unitscope.atlas import Atlas
 from unitscope.errors import StoreError
 from unitscope.report.site import charts, pages
+from unitscope.report.site.beside import LeftOut
 from unitscope.report.site.concept_view import agreements
 from unitscope.report.site.data import SiteData
 from unitscope.report.site.inert import script_json, slug
@@ -31,7 +32,10 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class Exported:
-    """What was written: its first page, number of pages of units and concepts, bytes and seconds."""
+    """What was written: its first page, number of pages of units and concepts, bytes and seconds.
+
+    `left_out` are results beside the atlas that could not be read, each with its reason.
+    """
 
     index: Path
     units: int
@@ -39,6 +43,7 @@ class Exported:
     files: int
     n_bytes: int
     seconds: float
+    left_out: tuple[LeftOut, ...] = ()
 
 
 def export(atlas: Atlas, out: str | Path, progress: Progress = lambda what, done, total: None) -> Exported:
@@ -63,7 +68,15 @@ def export(atlas: Atlas, out: str | Path, progress: Progress = lambda what, done
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     seconds = round(time.monotonic() - started, 3)
-    return Exported(target / "index.html", len(data.reported), len(data.concept_rows), len(sizes), sum(sizes), seconds)
+    return Exported(
+        target / "index.html",
+        len(data.reported),
+        len(data.concept_rows),
+        len(sizes),
+        sum(sizes),
+        seconds,
+        tuple(data.beside.left_out),
+    )
 
 
 def _check_target(atlas: Atlas, target: Path) -> None:
@@ -126,7 +139,7 @@ def _write(data: SiteData, folder: Path, progress: Progress) -> None:
 
 
 def _write_beside(data: SiteData, folder: Path, progress: Progress) -> None:
-    """Pages of rankings, probes and comparisons, of the kinds that the atlas has."""
+    """Pages of results beside the atlas, of the kinds that it has."""
     for kind, _, _ in data.beside.pages:
         _text(folder / f"{kind}.html", pages.listing_page(data, kind))
         (folder / kind).mkdir()

@@ -9,6 +9,7 @@ from typing import Any
 from unitscope.atlas import Row
 from unitscope.report.plain import count, counted, share
 from unitscope.report.site import clips
+from unitscope.report.site.causes_view import causes_panel
 from unitscope.report.site.data import SiteData
 from unitscope.report.site.inert import slug
 
@@ -36,6 +37,7 @@ def overview_view(data: SiteData) -> dict[str, Any]:
         "findings": best_findings(data),
         "concepts": concept_bars(data)[:N_CONCEPTS],
         "n_concepts": len(data.concept_rows),
+        "causes": causes_panel(data),
         "caveats": caveats(data),
         "manifest": manifest_rows(data),
     }
@@ -194,7 +196,10 @@ def caveats(data: SiteData) -> list[str]:
     said.append(
         "Nearly every unit passes the q-value: it says that an association is there, not what it is. Read the effects."
     )
-    said.append("A label is a correlation. What the network does without a unit was not measured here.")
+    measured = "is under Effects" if data.beside.of("effects") else "was not measured here"
+    said.append(f"A label is a correlation. What the network does without a unit {measured}.")
+    for each in data.beside.left_out:
+        said.append(f"Left out, since it cannot be read: {each.kind}/{each.name}. {each.why}")
     return said
 
 

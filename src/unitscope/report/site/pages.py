@@ -15,13 +15,17 @@ from typing import TYPE_CHECKING, Any
 from unitscope import __version__
 from unitscope.report import comparison as compared
 from unitscope.report import plain
-from unitscope.report.site import charts, clips, curves, drawings, inert
+from unitscope.report.site import charts, clips, curves, drawings, effect_drawings, effect_words, inert
+from unitscope.report.site.attribution_view import attribution_view, attributions_view
 from unitscope.report.site.comparison_view import comparison_view, comparisons_view
 from unitscope.report.site.concept_view import Agreement, concept_view
 from unitscope.report.site.data import SiteData, UnitKey
+from unitscope.report.site.effect_view import effect_view, effects_view
 from unitscope.report.site.overview_view import concept_bars, kinds, overview_view, passport_rows
 from unitscope.report.site.probe_view import probe_view, probes_view, who
 from unitscope.report.site.ranking_view import ranking_view, rankings_view
+from unitscope.report.site.steering_view import lede as steered
+from unitscope.report.site.steering_view import score, steering_list, steering_view, strength_points
 from unitscope.report.site.unit_view import unit_view
 
 if TYPE_CHECKING:
@@ -78,6 +82,15 @@ def environment() -> Environment:
         env.globals.update({name: value for name, value in vars(module).items() if callable(value) and name[0] != "_"})
     env.globals.update(version=__version__, slug=inert.slug, embedded=charts.embedded, clip_list=clips.listed)
     env.globals.update(who=who, change=compared.change, alike=compared.alike)
+    for name in ("amount", "ends", "span", "VERDICTS"):
+        env.globals[name] = getattr(effect_words, name)
+    env.globals.update(
+        deviation=effect_drawings.deviation,
+        dose=effect_drawings.dose,
+        is_number=effect_words.known,
+        score=score,
+        lede_of=steered,
+    )
     env.filters["inert"] = inert.inert
     env.filters["clean"] = plain.clean
     env.globals["parts"] = env.get_template("parts.html").module
@@ -131,11 +144,14 @@ def concept_page(
 
 
 def listing_page(data: SiteData, kind: str, links: Links | None = None) -> str:
-    """All rankings, probes or comparisons (`kind`) of an atlas."""
+    """All results of a kind beside an atlas."""
     views: dict[str, Callable[[SiteData], Any]] = {
         "rankings": rankings_view,
         "probes": probes_view,
         "comparisons": comparisons_view,
+        "effects": effects_view,
+        "attributions": attributions_view,
+        "steering": steering_list,
     }
     return _page(data, f"{kind}.html", links or Links(), view=views[kind](data))
 
@@ -163,7 +179,36 @@ def comparison_page(data: SiteData, name: str, links: Links | None = None) -> st
     return _page(data, "comparison.html", links or Links("../"), view=comparison_view(data, name))
 
 
+def effect_page(data: SiteData, name: str, links: Links | None = None) -> str:
+    """One ablation. Raises StoreError when the atlas has none of this name."""
+    view = effect_view(data, name)
+    spec = curves.effects(view["curve"], view["unedited"], view["metric"]) if view["curve"] else None
+    drawn = charts.drawn(spec) if spec else None
+    return _page(data, "effect.html", links or Links("../"), view=view, spec=spec, drawn=drawn)
+
+
+def attribution_page(data: SiteData, name: str, links: Links | None = None) -> str:
+    """One attribution. Raises StoreError when the atlas has none of this name."""
+    return _page(data, "attribution.html", links or Links("../"), view=attribution_view(data, name))
+
+
+def steering_page(data: SiteData, name: str, links: Links | None = None) -> str:
+    """One steering. Raises StoreError when the atlas has none of this name."""
+    view = steering_view(data, name)
+    points = strength_points(view["strengths"])
+    spec = curves.strengths(points) if points else None
+    drawn = charts.drawn(spec) if spec else None
+    return _page(data, "steered.html", links or Links("../"), view=view, spec=spec, drawn=drawn)
+
+
 BESIDE: Mapping[str, Callable[[SiteData, str], str]] = MappingProxyType(
-    {"rankings": ranking_page, "probes": probe_page, "comparisons": comparison_page}
+    {
+        "rankings": ranking_page,
+        "probes": probe_page,
+        "comparisons": comparison_page,
+        "effects": effect_page,
+        "attributions": attribution_page,
+        "steering": steering_page,
+    }
 )
 """The page function of each kind of result beside an atlas."""

@@ -5,14 +5,13 @@ Tables and columns that a probe need not have are left out where they are absent
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from unitscope.annex import Annex
 from unitscope.report.plain import count, counted, effect, interval, share
 from unitscope.report.site.data import SiteData
-from unitscope.report.site.ranking_view import parameters
+from unitscope.report.site.parameters import parameter_rows
 
 Row = dict[str, Any]
 SELECTIONS = ("top", "random", "bottom")
@@ -79,7 +78,7 @@ def probe_view(data: SiteData, name: str) -> dict[str, Any]:
         "layers": _layers(data.beside.rows(annex, "layers"), data.atlas.layers),
         "explained": EXPLAINED,
         "notes": [str(note) for note in annex.about.get("notes") or ()],
-        "parameters": _parameters(annex),
+        "parameters": parameter_rows(annex, _HIDDEN),
     }
 
 
@@ -174,24 +173,3 @@ def _layers(rows: Sequence[Row], layers: Sequence[str]) -> Row | None:
         "columns": columns,
         "rows": [{"class": each, "cells": [at.get((each, layer)) for layer in columns]} for each in classes],
     }
-
-
-def _parameters(annex: Annex) -> list[tuple[str, str]]:
-    """What was asked and found, as names and values; tables and long lists are not repeated."""
-    about, found = annex.about, []
-    for name, value in about.items():
-        if name in _HIDDEN or value is None or isinstance(value, Mapping):
-            continue
-        text = " ".join(map(str, value)) if isinstance(value, list) else _number(value)
-        if len(text) <= 200:
-            found.append((name.replace("_", " "), text))
-    inner = about.get("parameters")
-    if isinstance(inner, Mapping):
-        found += [(name.replace("_", " "), parameters({"": value}).strip()) for name, value in inner.items() if value]
-    return [*found, ("atlas (key)", annex.parent)]
-
-
-def _number(value: object) -> str:
-    if isinstance(value, float) and math.isfinite(value):
-        return f"{value:.6g}"
-    return str(value)

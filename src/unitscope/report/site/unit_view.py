@@ -8,7 +8,9 @@ from unitscope.atlas import Row
 from unitscope.errors import StoreError
 from unitscope.report.plain import clean, direction, effect, interval, share
 from unitscope.report.site import clips
+from unitscope.report.site.ablations import sentences
 from unitscope.report.site.data import SiteData, UnitKey
+from unitscope.report.site.effect_view import unit_effects
 from unitscope.report.site.wording import Words
 from unitscope.report.wording import of_grid
 
@@ -43,7 +45,8 @@ def unit_view(data: SiteData, key: UnitKey) -> dict[str, Any]:
         "first": first,
         "falls": falls,
         "words": data.words(key[0]),
-        "lede": lede(row, first, data.words(key[0])),
+        "lede": [*lede(row, first, data.words(key[0])), *sentences(data.ablations, key)],
+        "does": unit_effects(data, key),
         "matches": matches,
         "others": [each for each in data.matches.get(key, ()) if each["measure"] != "auroc"],
         "shares": {name: row[f"share_{name}"] for name in data.parts},
