@@ -1,6 +1,7 @@
 """How long `unitscope export` takes and how large its site is: a made-up atlas of 12,000 units, 3,000 of them reported.
 
-The atlas has all tables that pages show, with 46 clips a unit of up to 40 words each. Bounds are absolute: a person
+The atlas has all tables that pages show, with 46 clips a unit of up to 40 words each, and beside it effects of each
+unit, an attribution to each and a steering. Bounds are absolute: a person
 waits for the site and carries it about. `overview_kb` is the overview without what its charts are drawn from.
 
 Usage: benchmarks/export.py [--quick]
@@ -18,6 +19,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
+import cause_annexes
 import site_atlas
 from unitscope.atlas import Atlas
 from unitscope.report.site.export import export
@@ -41,9 +43,10 @@ def main() -> int:
     width, reported = (150, 300) if quick else (1500, 3000)
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder) / "atlas"
-        site_atlas.write(
+        atlas = site_atlas.write(
             home, layers=LAYERS, width=width, reported=reported, n_concepts=200, n_items=2000, hostile=False
         )
+        cause_annexes.write(atlas, [row["concept"] for row in atlas.concepts()[:20]])
         cpu, started = time.process_time(), time.perf_counter()
         done = export(Atlas.open(home), Path(folder) / "site")
         seconds, cpu = time.perf_counter() - started, time.process_time() - cpu

@@ -6,6 +6,7 @@ Not a test. Columns are those that the reference names.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -30,7 +31,9 @@ def write(atlas: Atlas, targets: Sequence[str], seed: int = 0) -> None:
 def columns(rows: Rows) -> dict[str, np.ndarray]:
     """Columns of rows; text as objects."""
     found = {name: [row[name] for row in rows] for name in rows[0]}
-    return {name: np.array(each, object) if isinstance(each[0], str) else np.array(each) for name, each in found.items()}
+    return {
+        name: np.array(each, object) if isinstance(each[0], str) else np.array(each) for name, each in found.items()
+    }
 
 
 def effect(value: float, reach: float = 0.01, name: str = "", p: bool = True) -> dict[str, float]:
@@ -95,6 +98,12 @@ def ablation(
         for at, (layer, unit) in enumerate(chosen[:3])
         for q in QUANTILES
     ]  # fmt: skip
+    doses.append({**doses[0], "quantile": float("nan"), "setting": 0.0})
+    trends = [
+        {"layer": layer, "unit": unit, "concept": targets[0], "n_settings": 7, "monotone": 0.4, "monotone_p": 0.03,
+         **effect(0.002, 0.001, "slope")}
+        for layer, unit in chosen[:3]
+    ]  # fmt: skip
     classes = [
         {"layer": layer, "unit": unit, "class": target, **effect(float(rng.normal(0, 0.03))), "q": float(rng.uniform())}
         for layer, unit in chosen
@@ -105,7 +114,7 @@ def ablation(
             "layer": a[0], "unit": a[1], "other_layer": b[0], "other_unit": b[1], **effect(0.06), "expected": 0.04,
             **effect(0.02, 0.01, "beyond"), "q": 0.02,
         }
-        for a, b in zip(chosen, chosen[1:], strict=False)
+        for a, b in pairwise(chosen)
     ]  # fmt: skip
     greedy = [
         {
@@ -115,11 +124,12 @@ def ablation(
         for step, (layer, unit) in enumerate(chosen[:4], 1)
     ]  # fmt: skip
     tables = {
-        "curve": curve(2.31), "units": single, "matches": matches, "causes": causes, "doses": doses,
+        "curve": curve(2.31), "units": single, "matches": matches, "causes": causes, "doses": doses, "trends": trends,
         "classes": classes, "pairs": pairs, "greedy": greedy,
     }  # fmt: skip
     about = {
-        "task": "lm", "ranking": "probeless", "target": targets[0], "edit": "zero", "units": [1, 5, 20], "metric": "loss",
+        "task": "lm", "ranking": "probeless", "target": targets[0], "edit": "zero", "units": [1, 5, 20],
+        "metric": "loss",
         "rising": False, "unedited": 2.31, "chance": None, "n_items": 180, "n_numbers": 4100, "n_blocks": 40,
         "left_out": 0, "n_ranked": len(units), "seed": 0,
     }  # fmt: skip
@@ -130,7 +140,15 @@ def bare(atlas: Atlas, name: str, units: Sequence[tuple[str, int]], rng: np.rand
     """Single units and nothing else, on too few documents for intervals."""
     nan = float("nan")
     rows = [
-        {"layer": layer, "unit": unit, "effect": float(rng.normal(0, 0.01)), "low": nan, "high": nan, "p": nan, "q": nan}
+        {
+            "layer": layer,
+            "unit": unit,
+            "effect": float(rng.normal(0, 0.01)),
+            "low": nan,
+            "high": nan,
+            "p": nan,
+            "q": nan,
+        }
         for layer, unit in units[:10]
     ]
     about = {"task": f"label:{MARKUP}", "metric": "accuracy", "rising": True, "unedited": 0.81, "edit": "mean"}
@@ -143,11 +161,13 @@ def attribution(atlas: Atlas, name: str, units: Sequence[tuple[str, int]], rng: 
     rows = []
     for layer, unit in units:
         value = float(rng.normal(0, 0.2))
-        rows.append({"layer": layer, "unit": unit, **effect(value, 0.05, "mean", p=False), "size": abs(value) + 0.01})
-    rows = [{("low" if key == "mean_low" else "high" if key == "mean_high" else key): v for key, v in row.items()} for row in rows]  # fmt: skip
+        ends = {"mean": value, "low": value - 0.05, "high": value + 0.05}
+        rows.append({"layer": layer, "unit": unit, **ends, "size": abs(value) + 0.01})
     texts = {"doc-1": ("she", MARKUP, "\u202eworht", "the", "old", "dog", "שלום", "."), "<b>doc</b>": ("they", "saw")}
     items = [
-        {"item": item, "layer": layer, "output": 1.2, "explained": 1.5, "gap": 0.04} for item in texts for layer in layers
+        {"item": item, "layer": layer, "output": 1.2, "explained": 1.5, "gap": 0.04}
+        for item in texts
+        for layer in layers
     ]
     sites = [
         {"item": item, "layer": layer, "site": at, "word": word, "value": float(rng.normal(0, 0.3))}
@@ -171,24 +191,35 @@ def steering(atlas: Atlas, name: str, rng: np.random.Generator) -> None:
     """A steering beside random sets, with examples."""
     strengths = [
         {
-            "selection": "steered", "n_units": n, "strength": strength, "success": min(0.1 + 0.2 * strength * n / 10, 0.9),
-            "collateral": 0.02 * strength * n / 5, "chosen": n == 10 and strength == 2.0,
+            "selection": name, "n_units": n, "strength": strength,
+            "success": min(0.1 + gain * strength * n / 10, 0.9), "collateral": 0.02 * strength * n / 5,
+            "chosen": name == "steered" and n == 10 and strength == 2.0,
         }
-        for n in (5, 10)
+        for name, n, gain in (("steered", 5, 0.2), ("steered", 10, 0.2), ("random", 10, 0.02))
         for strength in (0.5, 1.0, 2.0, 4.0)
     ]  # fmt: skip
+    strengths.insert(0, {**strengths[0], "selection": "none", "n_units": 0, "strength": 0.0, "success": 0.08})
+    nan = float("nan")
     sets = [
         {
-            "selection": "random" if draw else "steered", "draw": draw, "n_units": 10, "strength": 2.0, "success": success,
-            "low": success - 0.05, "high": success + 0.05, **effect(0.08 + 0.01 * draw, 0.02, "collateral", p=False),
+            "selection": name, "draw": draw, "n_units": 10 * (name != "none"), "strength": 2.0, "success": success,
+            **effect(success - 0.08 * (name != "beyond"), 0.05),
+            **effect(0.08 + 0.01 * draw, 0.02, "collateral", p=False), "changed": 0.5 if name != "beyond" else nan,
         }
-        for draw, success in enumerate((0.62, 0.12, 0.09, 0.14))
+        for name, draw, success in (
+            ("none", 0, 0.08), ("steered", 0, 0.62), ("random", 1, 0.12), ("random", 2, 0.09),
+            ("random mean", 0, 0.105), ("beyond", 0, 0.515),
+        )
     ]  # fmt: skip
+    texts = (
+        ("a", "she sees the dog .", "she saw the dog .", True),
+        (MARKUP, f"they {MARKUP} run", "they ran \u202eworht", True),
+        ("c", "nothing changes", "nothing changes", False),
+    )
     examples = [
-        {"item": "a", "before": "she sees the dog .", "after": "she saw the dog .", "success": True, "original": "Pres"},
-        {"item": MARKUP, "before": f"they {MARKUP} run", "after": "they ran \u202eworht", "success": True, "original": ""},
-        {"item": "c", "before": "nothing changes", "after": "nothing changes", "success": False, "original": "Past"},
+        {"item": item, "before": before, "after": after, "success": float(success), "original": f"{before} …"}
+        for item, before, after, success in texts
     ]
     tables = {"strengths": strengths, "sets": sets, "examples": examples}
-    about = {"property": "Tense=Past", "edit": "set", "seed": 0, "n_items": 90}
+    about = {"property": f"words:was,{MARKUP}", "metric": "success rate", "collateral": "loss", "rising": True}
     write_annex(atlas, "steering", name, {table: columns(each) for table, each in tables.items()}, about)

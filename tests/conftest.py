@@ -189,7 +189,10 @@ def compared_atlas() -> ModuleType:
 
 @pytest.fixture(scope="session")
 def hostile_site(
-    tmp_path_factory: pytest.TempPathFactory, site_atlas: ModuleType, site_annexes: ModuleType, cause_annexes: ModuleType
+    tmp_path_factory: pytest.TempPathFactory,
+    site_atlas: ModuleType,
+    site_annexes: ModuleType,
+    cause_annexes: ModuleType,
 ) -> Path:
     """Folder of the site of a made-up text atlas whose words and names are hostile; the atlas is beside it.
 

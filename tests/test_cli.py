@@ -65,7 +65,7 @@ def test_help_lists_what_there_is_and_no_more() -> None:
     text = unitscope("--help").stdout
     listed = [line.split()[0] for line in text.partition("Commands:")[2].splitlines() if line.strip()]
     maps = ["demo", "layers", "map", "show", "export", "merge", "contest"]
-    assert listed == [*maps, "rank", "probe", "compare", "attribute", "ablate"]
+    assert listed == [*maps, "rank", "probe", "compare", "attribute", "ablate", "steer"]
     assert "..." not in text.partition("Commands:")[2]
 
 

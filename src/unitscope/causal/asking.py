@@ -44,8 +44,9 @@ def asked_of(atlas: Atlas, question: Question) -> Asked:
         for layer in (atlas_layers(atlas, question.single) if question.single else ())
         for unit in range(layer.width)
     )
-    ranking, doses = _ranking(atlas, question), _doses(atlas, question)
-    matches = tuple((unit_of(row), str(row["concept"])) for row in _matches(atlas, question, question.matches))
+    ranking, doses = _ranking(atlas, question), _checked(atlas, question.doses)
+    listed = [(unit_of(row), str(row["concept"])) for row in _matches(atlas, question, question.matches)]
+    matches = tuple(dict.fromkeys([*_named(atlas, question), *listed]))
     readings = tuple(_reading(atlas, row) for row in _matches(atlas, question, question.causes))
     concepts = {unit: _concept(atlas, unit) for unit in doses} if question.at_concept else {}
     named = [*(ranking.units if ranking else ()), *single, *doses]
@@ -71,13 +72,15 @@ def _ranking(atlas: Atlas, question: Question) -> Ranking | None:
 
 
 def _matches(atlas: Atlas, question: Question, n: int) -> Sequence[Any]:
-    """The n strongest matches of the layers, by AUROC."""
+    """The n matches of the layers that are best supported: contextual ones first, as `unitscope show` orders them."""
     if not n:
         return []
     known = [layer.address for layer in atlas_layers(atlas, question.layers)]
     rows = atlas.sql(
-        "select layer, unit, concept, score, within_form, kind, sign from matches where measure = 'auroc' and slot = 1 "
-        f"and layer in ({', '.join('?' * len(known))}) order by abs(score - 0.5) desc, layer, unit limit ?",
+        "select layer, unit, concept, score, within_form, kind, sign from matches where measure = 'auroc' "
+        f"and layer in ({', '.join('?' * len(known))}) order by (kind = 'contextual') desc, low is null, "
+        "case when kind = 'contextual' then least(coalesce(low, score), within_form_position) "
+        "else coalesce(low, score) end desc, score desc, layer, unit, concept limit ?",
         [*known, n],
     )
     if not rows:
@@ -109,23 +112,31 @@ def _reading(atlas: Atlas, row: Any) -> Reading:
     )
 
 
-def _doses(atlas: Atlas, question: Question) -> tuple[str, ...]:
-    for unit in question.doses:
+def _named(atlas: Atlas, question: Question) -> list[tuple[str, str]]:
+    """Units and concepts that were named one by one."""
+    parts = [text.partition("=") for text in question.named]
+    _checked(atlas, [unit for unit, *_ in parts])
+    return [(unit, concept or _concept(atlas, unit, "Name one: LAYER:UNIT=CONCEPT.")) for unit, _, concept in parts]
+
+
+def _checked(atlas: Atlas, units: Sequence[str]) -> tuple[str, ...]:
+    """Units, none twice. Raises TaskError for those that the atlas has not."""
+    for unit in units:
         layer, index = split_address(unit)
         width = atlas_layers(atlas, [layer])[0].width
         if index >= width:
             raise TaskError(f"Unit '{unit}' is out of range.", expected=f"0 to {width - 1}")
-    return tuple(dict.fromkeys(question.doses))
+    return tuple(dict.fromkeys(units))
 
 
-def _concept(atlas: Atlas, unit: str) -> str:
+def _concept(atlas: Atlas, unit: str, fix: str = "Leave --at-concept out.") -> str:
     layer, index = split_address(unit)
     rows = atlas.sql(
         "select concept from matches where measure = 'auroc' and layer = ? and unit = ? order by slot limit 1",
         [layer, index],
     )
     if not rows:
-        raise TaskError(f"The atlas reports no concept for '{unit}'.", fix="Leave --at-concept out.")
+        raise TaskError(f"The atlas reports no concept for '{unit}'.", fix=fix)
     return str(rows[0]["concept"])
 
 

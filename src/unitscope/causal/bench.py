@@ -24,7 +24,7 @@ from unitscope.models.address import POOLED
 from unitscope.models.editing import Editable
 
 Tick = Callable[[str, int, int], None]
-CHUNK = 64
+CHUNK = 32
 """Edits whose statistics are kept together."""
 _TELL = 60.0
 

@@ -22,6 +22,7 @@ import torch
 from unitscope.causal.forward import Replace
 from unitscope.causal.methods import Found, Method, Work
 from unitscope.errors import AttributionError
+from unitscope.models.units import BasisTap
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,10 @@ class CaptumLayer(Method):
         """See `Method`."""
         found = {}
         for place in work.places:
+            if isinstance(place.tap, BasisTap):
+                raise AttributionError(
+                    f"Captum reads modules, and '{place.address}' is a basis' units.", expected="a method of our own"
+                )
             if place.tap.address.call not in (None, 0) or place.tap.site_axis is None:
                 raise AttributionError(f"Captum reads a module's first call, not '{place.address}'.")
             forward, start, end = forwarded(work)

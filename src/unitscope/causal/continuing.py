@@ -18,7 +18,7 @@ import torch
 
 from unitscope.causal.targets import hidden_state, token_logits
 from unitscope.edits import Edit
-from unitscope.errors import AttributionError, TaskError
+from unitscope.errors import AttributionError, ModelError, TaskError
 from unitscope.models.adapters import SOURCE, TARGET
 from unitscope.models.editing import Editable
 from unitscope.models.torch import TorchModel
@@ -48,6 +48,7 @@ class Decoding:
 
 
 GREEDY = Decoding()
+_DECODER = "a decoder with an output embedding, such as GPT-2"
 
 
 def prompts_of(model: Editable, items: Sequence[Item], n_words: int, decoding: Decoding) -> Prompts:
@@ -88,17 +89,22 @@ def prompts_of(model: Editable, items: Sequence[Item], n_words: int, decoding: D
 
 def check_writes(model: Editable) -> None:
     """Raise TaskError for a model that cannot continue a text."""
-    expected = "a decoder with an output embedding, such as GPT-2"
     if not isinstance(model, TorchModel) or not hasattr(model.feed, "tokenizer"):
-        raise TaskError(f"{model.name} cannot continue a text.", expected=expected)
+        raise TaskError(f"{model.name} cannot continue a text.", expected=_DECODER)
     if TARGET in model.grids:
-        raise TaskError(f"{model.name} writes another text than it reads.", expected=expected)
+        raise TaskError(f"{model.name} writes another text than it reads.", expected=_DECODER)
+    check_head(model)
+
+
+def check_head(model: Editable) -> None:
+    """Raise TaskError for a model without an output embedding."""
+    head = getattr(model, "head", None)
+    if head is None:
+        raise TaskError(f"{model.name} has no output embedding.", expected=_DECODER)
     try:
-        token_logits(model, torch.zeros(1, model.head()[0].shape[1], device=model.device))  # type: ignore[attr-defined]
-    except (AttributionError, AttributeError) as error:
-        raise TaskError(f"{model.name} cannot continue a text.", expected=expected) from error
-    except Exception as error:  # a ModelError of the checkpoint says what it lacks
-        raise TaskError(str(error), expected=expected) from error
+        token_logits(model, torch.zeros(1, head()[0].shape[1], device=model.device))
+    except (AttributionError, ModelError) as error:
+        raise TaskError(str(error), expected=_DECODER) from error
 
 
 def continued(

@@ -35,7 +35,10 @@ Again = Callable[[Sequence[Item], int], tuple[Any, dict[str, Any], Announced]]
 
 @dataclass(frozen=True)
 class Place:
-    """A layer and how it is read and replaced. Tensors of a layer come as a list: one a call, where calls are time."""
+    """A layer and how it is read and replaced. Tensors of a layer come as a list: one a call, where calls are time.
+
+    A layer of a basis comes as its units, [B, T, U].
+    """
 
     tap: Tap
     layer: Layer
@@ -52,8 +55,8 @@ class Place:
             tensor = tensors[0]
             spatial = tensor.dim() == 4
             return tensor.flatten(2).transpose(1, 2) if spatial else tensor.flatten(1).unsqueeze(1)
-        n = n_steps[self.tap.grid]
-        parts = [self.tap.canonical(tensor, n).flatten(2) for tensor in tensors]
+        n, is_basis = n_steps[self.tap.grid], isinstance(self.tap, BasisTap)
+        parts = [tensor if is_basis else self.tap.canonical(tensor, n).flatten(2) for tensor in tensors]
         return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
 
 
@@ -134,7 +137,7 @@ def place_of(model: Network, layer: Layer) -> Place:
     if isinstance(model, ImageModel):
         return Place(model.tap(layer.address), layer, is_image=True)
     tap = model.tap(layer.address)
-    if isinstance(tap, (BasisTap, MassTap)):
+    if isinstance(tap, MassTap):
         raise AttributionError(
             f"'{layer.address}' is computed beside the network; no gradient passes through it.",
             expected="a layer of the network itself",

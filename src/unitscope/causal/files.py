@@ -22,10 +22,16 @@ VERSION = 1
 
 def write_attribution(folder: Path, found: UnitAttribution, items: Sequence[Item], about: dict[str, Any]) -> None:
     """Write a folder. Raises StoreError where it cannot be written."""
-    for name, columns in (("units", _units(found)), ("items", _items(found)), ("sites", _sites(found, items))):
+    for name, columns in tables(found, items).items():
         with writing(folder / f"{name}.parquet") as file:
             pyarrow.parquet.write_table(pyarrow.table(columns), file)
     write_json(folder / "attribution.json", {"type": "attribution", "version": VERSION, **about})
+
+
+def tables(found: UnitAttribution, items: Sequence[Item]) -> dict[str, dict[str, Any]]:
+    """Columns of the tables `units`, `items` and, for methods that tell sites apart, `sites`."""
+    made = {"units": _units(found), "items": _items(found)}
+    return made | ({"sites": _sites(found, items)} if found.by_site else {})
 
 
 def _units(found: UnitAttribution) -> dict[str, Any]:
@@ -47,6 +53,7 @@ def _items(found: UnitAttribution) -> dict[str, Any]:
         "layer": [layer.address for layer in found.layers for _ in range(n)],
         "output": np.tile(found.output, len(found.layers)),
         "explained": np.concatenate([found.explained.get(layer.address, missing) for layer in found.layers]),
+        "rest": np.concatenate([found.rest.get(layer.address, missing) for layer in found.layers]),
         "gap": np.concatenate([found.gap.get(layer.address, missing) for layer in found.layers]),
     }
 

@@ -1,5 +1,7 @@
 """One forward pass in which chosen tensors are looked at or replaced on their way, with or without gradients.
 
+On a layer of a basis, actions see the basis' units [B, T, U]; its reconstruction error stays what it is.
+
 Hooks sit on the modules asked for and are always removed. What an action returns is what the network goes on with:
 returning a copy keeps the tensor that was noted safe from operations that later change theirs in place.
 """
@@ -18,6 +20,7 @@ from torch.nn.utils.rnn import PackedSequence
 from unitscope.errors import AttributionError, ModelError
 from unitscope.models.address import Side
 from unitscope.models.probe import Tap, elements, given
+from unitscope.models.units import BasisTap
 
 Action = Callable[[torch.Tensor], torch.Tensor]
 """Takes a layer's tensor as the network has it; the network goes on with what it returns."""
@@ -115,9 +118,12 @@ class _Passed:
                 continue
             _refuse_packed(tap, value)
             tensor = changed.get(element, found[element])
-            for action in self.actions[tap]:
-                tensor = action(tensor)
-            changed[element] = tensor
+            if isinstance(tap, BasisTap):
+                changed[element] = in_basis(tensor, tap, self.actions[tap], self.n_steps[tap.grid])
+            else:
+                for action in self.actions[tap]:
+                    tensor = action(tensor)
+                changed[element] = tensor
             self.seen[tap] += 1
         if self.stop and all(self.is_done(tap) for tap in self.actions):
             raise _Enough
@@ -125,6 +131,32 @@ class _Passed:
 
     def is_done(self, tap: Tap) -> bool:
         return self.seen[tap] >= (1 if tap.site_axis is not None else self.n_steps[tap.grid])
+
+
+def in_basis(tensor: torch.Tensor, tap: BasisTap, actions: Sequence[Action], n_positions: int) -> torch.Tensor:
+    """A layer's tensor after actions on the units [B, T, U] of a basis on it, with the reconstruction error kept.
+
+    h becomes h + decode(z') - decode(z), with z what the basis makes of h and z' what the actions make of z. So the
+    value is h where nothing is changed, and what depends on h does so as before: gradients of z' pass through the
+    decoder, those of h do not see that it was taken apart.
+    """
+    basis = tap.basis
+    assert basis is not None
+    view = tap.canonical(tensor, n_positions)
+    block = view.flatten(2)
+    units = basis.encode(block)
+    if any(getattr(action, "leaf", False) for action in actions):
+        units = units.detach()
+    new = units.clone()
+    for action in actions:
+        new = action(new)
+    moved = basis.decode(new, of=block.detach()) - basis.decode(units, of=block.detach())
+    added = moved.to(block.dtype).reshape(view.shape)
+    if tap.site_axis is None:
+        return tensor + added[:, 0].movedim(0, tap.batch_axis)
+    if tap.site_axis == tap.batch_axis:
+        return tensor + added.flatten(0, 1).movedim(0, tap.batch_axis)
+    return tensor + added.movedim((0, 1), (tap.batch_axis, tap.site_axis))
 
 
 def _refuse_packed(tap: Tap, value: Any) -> None:

@@ -80,15 +80,19 @@ def judge(
     shares: Sequence[float] = SHARES,
     batch_size: int = 32,
     seed: int = 0,
+    means: UnitAttribution | None = None,
 ) -> list[Judgement]:
     """One judgement a layer of `found`, which was made of the same model, items and target.
 
-    Raises AttributionError where items or target are others.
+    `means`, of other items, is what effects of single units are compared with in place of `found`: the judgement is
+    held out then. Raises AttributionError where items or target are others, or two items have one id.
     """
     if tuple(item.id for item in items) != found.items or target.name != found.target:
         raise AttributionError(
             "The attribution is of other items or another target.", expected=f"'{found.target}' and its items"
         )
+    if len(set(found.items)) < len(found.items):
+        raise AttributionError("Two of the items have the same id.", expected="an id for each")
     draw = np.random.default_rng(seed)
     judgements = []
     for layer in found.layers:
@@ -103,7 +107,7 @@ def judge(
             batch_size=batch_size,
         )
         effect = effects.totals[layer.address][:, units].mean(axis=0)
-        attribution = found.mean(layer.address)[units]
+        attribution = (means or found).mean(layer.address)[units]
         correlation = spearman(attribution, effect)
         low, high = _fisher(correlation, n)
         removed = _losses(model, items, found, target, layer.address, shares, batch_size, draw)

@@ -218,6 +218,8 @@ def cause_row(found: Cause) -> Row:
         "other_low": found.other.low,
         "other_high": found.other.high,
         "q": found.q,
+        "n_inside": found.n_inside,
+        "n_written": found.n_written,
         "verdict": found.verdict,
         "contradiction": found.contradiction,
     }

@@ -12,6 +12,9 @@ With F the output, h a layer's values, x the input, x' its baseline and x(a) the
 One backward pass gives dF/dh of all units at all sites of all layers asked for, however many these are: for one
 output, reverse mode is the cheaper one. Steps are streamed: one is held at a time, and gradients begin at the first
 layer asked for, so nothing below it is kept.
+
+Units of a basis are attributed to by the same sums in the basis' coordinates: the decoder is linear, so the chain rule
+is exact, and the reconstruction error is a part of its own (as in Marks et al. 2024, section 3.1).
 """
 
 from __future__ import annotations
@@ -179,9 +182,14 @@ def _apart(target: Target, place: Place) -> AttributionError:
 
 
 class Method:
-    """Base of all methods: small frozen objects whose fields are their parameters."""
+    """Base of all methods: small frozen objects whose fields are their parameters.
+
+    `splits`: it sums up products of a layer's own changes (or values) and gradients on the input's line. What it gives
+    a layer is then the same in all coordinates, so that of a basis the reconstruction error's part can be told.
+    """
 
     name: str = ""
+    splits: bool = False
 
     def of_batch(self, work: Work) -> Found:
         """Attributions of one batch."""
@@ -197,6 +205,7 @@ class GradientXActivation(Method):
     """h dF/dh at the input: what the output would lose without the unit, were it linear."""
 
     name = "gradient-x-activation"
+    splits = True
 
     def of_batch(self, work: Work) -> Found:
         """See `Method`."""
@@ -258,6 +267,7 @@ class Conductance(Method):
     steps: int = 20
     how: How = "trapezoid"
     name = "conductance"
+    splits = True
 
     def of_batch(self, work: Work) -> Found:
         """See `Method`."""

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from unitscope.causal.named import by_site, check_name
+from unitscope.causal.named import check_name
 from unitscope.causal.sweeps_dose import QUANTILES
 from unitscope.errors import TaskError, closest
 
@@ -21,7 +21,7 @@ class Question:
     layers whose units are taken out one by one, `keep_ranking` a name for their order. `doses` are units that are set
     to `quantiles` of their values. `pairs` and `greedy` are numbers of units, of the ranking or else of the single
     units' order, of which the first `candidates` are open to greedy choice. `matches` and `causes` are numbers of the
-    atlas' matches.
+    atlas' matches, `named` matches of one's own choice: `LAYER:UNIT=CONCEPT`, or without a concept the unit's first.
     """
 
     task: str
@@ -31,6 +31,7 @@ class Question:
     units: tuple[int, ...] = (1, 2, 5, 10, 50)
     single: tuple[str, ...] = ()
     matches: int = 0
+    named: tuple[str, ...] = ()
     layers: tuple[str, ...] = ()
     draws: int = 5
     max_items: int | None = None
@@ -48,7 +49,7 @@ class Question:
 
     def check(self) -> None:
         """Raise TaskError for a question that nothing can answer."""
-        if not (self.ranking or self.single or self.matches or self.doses or self.causes):
+        if not (self.ranking or self.single or self.matches or self.named or self.doses or self.causes):
             raise TaskError(
                 "Got nothing to take out.",
                 expected="--ranking NAME, --single LAYER, --matches N, --dose LAYER:UNIT or --causes N",
@@ -69,11 +70,6 @@ class Question:
 
     def _check_task(self) -> None:
         check_name(self.task)
-        if self.matches and not by_site(self.task):
-            raise TaskError(
-                f"The task '{self.task}' has no number for each token or word.",
-                expected="a task that has, as 'lm', for --matches",
-            )
 
     def _check_needs(self) -> None:
         """Options that say nothing without another."""
@@ -100,7 +96,7 @@ def default_name(question: Question) -> str:
     asked = question
     parts = [asked.ranking or "", asked.target or "", asked.task, asked.edit] + ["retain"] * asked.retain
     parts += [f"single-{each}" for each in asked.single] + [f"dose-{each}" for each in asked.doses]
-    parts += ["at-concept"] * asked.at_concept
+    parts += ["at-concept"] * asked.at_concept + [f"match-{each}" for each in asked.named]
     for name in ("matches", "pairs", "greedy", "causes"):
         n = getattr(asked, name)
         parts += [f"{name}-{n}"] * bool(n)

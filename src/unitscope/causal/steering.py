@@ -38,9 +38,12 @@ DEV_SHARE = 3
 
 @dataclass(frozen=True)
 class Question:
-    """What is to be steered, by which units, how; see `unitscope steer`. `how` is `add` or, to remove, `mean`."""
+    """What is to be steered, by which units, how; see `unitscope steer`.
 
-    property: str
+    `goal` is the property as `property_of` takes it. Without `how`, `add` is meant or, to remove, `mean`.
+    """
+
+    goal: str
     ranking: str
     target: str | None = None
     remove: bool = False
@@ -91,7 +94,7 @@ class Question:
             raise TaskError(f"Got the temperature {self.temperature}.", expected="0 or more")
         self.grid.check()
         return property_of(
-            self.property,
+            self.goal,
             remove=self.remove,
             keep=self.keep,
             decoding=Decoding(self.tokens, self.temperature, self.seed),
@@ -167,7 +170,8 @@ def about(found: Steered) -> dict[str, Any]:
     made = found.sweep
     steered = made.of("steered")
     return {
-        **asdict(found.question),
+        "property": found.question.goal,
+        **{key: value for key, value in asdict(found.question).items() if key != "goal"},
         "how": found.question.rule,
         "strengths": list(found.question.doses),
         "target": found.target,
@@ -203,7 +207,7 @@ def example_rows(found: Steered) -> list[dict[str, Any]]:
 
 def default_name(question: Question) -> str:
     """A name made of the question."""
-    parts = (question.ranking, question.target or "", question.property, "remove" * question.remove, question.rule)
+    parts = (question.ranking, question.target or "", question.goal, "remove" * question.remove, question.rule)
     return re.sub(r"[^\w+=.-]", "_", ".".join(part for part in parts if part))[:100]
 
 
@@ -220,7 +224,7 @@ def planned(atlas: Atlas, question: Question) -> dict[str, Any]:
         "strengths": list(question.doses),
         "dev_edits": 2 + steered + random,
         "held_out_edits": 2 + 2 * question.draws,
-        "writes": question.property.partition(":")[0] in ("words", "regex", "python"),
+        "writes": question.goal.partition(":")[0] in ("words", "regex", "python"),
     }
 
 
@@ -266,7 +270,7 @@ def _parts(
     """Items to train, to develop and to test on, with their labels where these are needed."""
     assert values.prepared is not None
     items = [item for n in range(values.prepared.n_shards) for item in values.prepared.items(n)]
-    if question.property.startswith("label:"):
+    if question.goal.startswith("label:"):
         labels = _labels(atlas, corpus)
         items = [replace(item, labels=labels.get(item.id, {})) for item in items]
     side = split(values, question.seed)
@@ -353,7 +357,7 @@ def _blocks(values: Activations, ids: Sequence[str]) -> list[int]:
 
 def _note(model: Any, units: Sequence[str], question: Question) -> str:
     """Said where a head judges the very hidden state that is steered."""
-    if not question.property.startswith("label:"):
+    if not question.goal.startswith("label:"):
         return ""
     layers = {layer.address: layer for layer in model.layers()}
     last = max((layer.order for layer in layers.values() if layer.role == "hidden state"), default=None)

@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 
 from unitscope.activations import Activations
-from unitscope.causal.continuing import decoded
+from unitscope.causal.continuing import check_head, decoded
 from unitscope.causal.steering_scores import Bools, Judge, Scores
 from unitscope.causal.targets import hidden_state, token_logits
 from unitscope.causal.tasks import LanguageModelling
@@ -104,6 +104,7 @@ class _Sites:
 
     @classmethod
     def of(cls, choice: Choice, model: Editable, items: Sequence[Item]) -> _Sites:
+        check_head(model)
         sets = (_numbers(model, choice.other), _numbers(model, choice.wanted))
         both = np.intersect1d(*sets)
         if len(both):
@@ -120,8 +121,10 @@ class _Sites:
 
     def part(self, keep: Sequence[int]) -> _Sites:
         """Some of the items."""
-        parts = [tuple(each[at] for at in keep) for each in (self.items, self.ids, self.kinds, self.places)]
-        return _Sites(*parts, self.sets)  # type: ignore[arg-type]
+        items, ids, kinds, places = (
+            tuple(each[at] for at in keep) for each in (self.items, self.ids, self.kinds, self.places)
+        )
+        return _Sites(items, ids, kinds, places, self.sets)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,12 +141,20 @@ class _Chosen:
         return self.sites.items
 
     @property
+    def says(self) -> str:
+        """See `Judge.says`."""
+        wanted, other = ", ".join(self.choice.wanted), ", ".join(self.choice.other)
+        return f"the likeliest token, and how likely {wanted} is against {other}"
+
+    @property
     def originals(self) -> tuple[str, ...]:
         """The text up to the first token that is judged, and that in brackets."""
         lines = []
         for ids, kinds in zip(self.sites.ids, self.sites.kinds, strict=True):
             at = self._first(kinds)
-            lines.append(f"{decoded(self.model, ids[: at + 1])} [{decoded(self.model, ids[at + 1 : at + 2])}]")
+            lines.append(
+                f"{decoded(self.model, ids[: at + 1].tolist())} [{decoded(self.model, ids[at + 1 : at + 2].tolist())}]"
+            )
         return tuple(lines)
 
     @property
@@ -188,7 +199,7 @@ class _Chosen:
         strict = [sum(float((w * each).sum()) for w, each in zip(weight, row)) for row in first]
         n = np.array([float(w.sum()) for w in weight])
         said = tuple(
-            tuple(f"{decoded(self.model, each[1][:1])} ({1 / (1 + np.exp(-each[0][0])):.2f})" for each in row)
+            tuple(f"{decoded(self.model, each[1][:1].tolist())} ({1 / (1 + np.exp(-each[0][0])):.2f})" for each in row)
             for row in found
         )
         return Scores(

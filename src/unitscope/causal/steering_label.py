@@ -6,14 +6,16 @@ trained on the edited network, since what one head no longer reads another may (
 the new one's balanced accuracy that counts.
 
 Collateral damage is how far the pooled last hidden state turns otherwise: one less the cosine between edited and
-unedited, about the mean of the unedited ones and without the directions that the head reads. Or, where the items have
-another label, the fall of the accuracy of a head for it.
+unedited, about the mean of the unedited ones and without the directions in which the classes differ (those that the
+head reads, and those between the means of the classes' training items). Or, where the items have another label, the
+fall of the accuracy of a head for it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -100,7 +102,7 @@ class LabelIs:
                 fix="Use more items.",
             )
         other = trained_head(model, train, self.keep, seed=self.seed) if self.keep else None
-        own = head.bound(model, train).items if self.remove else ()
+        own = head.bound(model, train).items
         return _Called(
             self, model, head, other, tuple(kept), _lengths(model, [*kept, *own]), own, len(items) - len(kept)
         )
@@ -118,6 +120,11 @@ class _Called:
     lengths: Mapping[str, int]
     train: tuple[Item, ...]
     left_out: int
+
+    @property
+    def says(self) -> str:
+        """See `Judge.says`."""
+        return "the head's class, and how likely it is by the head"
 
     @property
     def originals(self) -> tuple[str, ...]:
@@ -187,12 +194,22 @@ class _Called:
         cosine = (rest * rest[0]).sum(axis=2) / np.maximum(norms * norms[0], 1e-12)
         return 1.0 - cosine, np.ones(len(self.items))
 
-    def _rest(self, states: NDArray[np.float32]) -> Floats:
-        """States about their unedited mean, without the directions in which the head's classes differ."""
+    @cached_property
+    def _directions(self) -> Floats:
+        """Directions [2C, D] of length 1: of the head's weights, and of the classes' means over training items."""
+        states = self._states(self.train, [Edit()], 32)[0].astype(np.float64)
+        own = np.array([item.labels[self.asked.label] for item in self.train], object)
+        means = np.array([states[own == name].mean(axis=0) for name in self.head.classes])
         weight = self.head.weight.double().cpu().numpy()
+        rows = np.concatenate([weight - weight.mean(axis=0), means - means.mean(axis=0)])
+        found: Floats = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+        return found
+
+    def _rest(self, states: NDArray[np.float32]) -> Floats:
+        """States about their unedited mean, without the directions in which classes differ."""
         centred = states.astype(np.float64) - states[0].mean(axis=0, dtype=np.float64)
-        _, sizes, axes = np.linalg.svd(weight - weight.mean(axis=0), full_matrices=False)
-        axes = axes[sizes > sizes[0] * 1e-6]
+        _, sizes, axes = np.linalg.svd(self._directions, full_matrices=False)
+        axes = axes[sizes > 1e-6]
         found: Floats = centred - (centred @ axes.T) @ axes
         return found
 

@@ -30,7 +30,8 @@ class Scores:
 
     `hits` [E, I] are sums of successes and `n` [I] of how many there could be; `harm` [E, I] and `n_harm` [I] the same
     of what should not change. With `relative` harm is the rise as a share of the unedited value. `facts` hold one
-    further number an edit [E] by name, `said` a line an edit and item on what came out.
+    further number an edit [E] by name, `said` a line an edit and item on what came out. `worn` [E] is further damage
+    that the limit is held against, in the same terms, where there is such.
     """
 
     hits: Floats
@@ -40,6 +41,7 @@ class Scores:
     relative: bool = False
     facts: Mapping[str, Floats] = field(default_factory=lambda: MappingProxyType({}))
     said: tuple[tuple[str, ...], ...] = ()
+    worn: Floats | None = None
 
     @property
     def success(self) -> Floats:
@@ -52,6 +54,11 @@ class Scores:
         """Harm under each edit beyond that of none, [E]."""
         found: Floats = (self.harm.sum(axis=1) - self.harm[0].sum()) / self._scale
         return found
+
+    @property
+    def limited(self) -> Floats:
+        """What the limit is held against, [E]: the collateral damage, or what is worn, where that is more."""
+        return self.collateral if self.worn is None else np.maximum(self.collateral, self.worn)
 
     @property
     def _scale(self) -> float:
@@ -78,6 +85,10 @@ class Judge(Protocol):
     @property
     def left_out(self) -> int:
         """How many it cannot."""
+
+    @property
+    def says(self) -> str:
+        """What the lines on what came out say."""
 
     @property
     def originals(self) -> tuple[str, ...]:

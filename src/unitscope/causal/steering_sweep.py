@@ -25,7 +25,10 @@ LIMIT = 0.1
 
 @dataclass(frozen=True)
 class Tried:
-    """What was tried on the development items: `selection` is `none`, `steered` or `random` (the draws' mean)."""
+    """What was tried on the development items: `selection` is `none`, `steered` or `random` (the draws' mean).
+
+    `collateral` is what the limit is held against.
+    """
 
     selection: str
     n_units: int
@@ -80,6 +83,7 @@ class Sweep:
     n_dev: int
     n_blocks: int
     floor: float
+    says: str
 
     def of(self, selection: str) -> Tested | None:
         """The first set of a selection."""
@@ -138,7 +142,7 @@ def sweep(
     units = tuple(ranked[:n])
     tried = [Tried("none", 0, 0.0, float(found.success[0]), 0.0)]
     for k, (size, dose) in enumerate(cells, 1):
-        tried.append(Tried("steered", size, dose, float(found.success[k]), float(found.collateral[k]), chosen=k == at))
+        tried.append(Tried("steered", size, dose, float(found.success[k]), float(found.limited[k]), chosen=k == at))
     sets = [drawn(ranked, units, grid.seed + k) for k in range(grid.n_draws)]
     other = rule_of(grid.how, habits, like=units)
     best = strength
@@ -163,6 +167,7 @@ def sweep(
         len(dev.items),
         len(set(block)),
         held.floor,
+        held.says,
     )
 
 
@@ -172,7 +177,7 @@ def chosen(scores: Scores, size: Sequence[float], rising: bool, floor: float, li
     Of equals the one of less harm, then of less `size`; success below the floor counts as the floor where less is
     better. Without one within the limit, the one of least harm.
     """
-    success, harm = scores.success, scores.collateral
+    success, harm = scores.success, scores.limited
     edits = range(1, len(success))
     kept = [at for at in edits if harm[at] <= limit]
     if not kept:
@@ -194,12 +199,13 @@ def _best_random(
 
     def mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
         rest = values[1:].reshape(len(edits), n_draws, -1).mean(axis=1)
-        return np.concatenate([values[:1], rest])
+        return np.concatenate([values[:1].reshape(1, -1), rest])
 
-    averaged = Scores(mean(found.hits), found.n, mean(found.harm), found.n_harm, relative=found.relative)
+    worn = None if found.worn is None else mean(found.worn)[:, 0]
+    averaged = Scores(mean(found.hits), found.n, mean(found.harm), found.n_harm, relative=found.relative, worn=worn)
     at, _ = chosen(averaged, [0.0, *map(abs, grid.strengths)], rising, dev.floor, grid.limit)
     tried = [
-        Tried("random", n, s, float(averaged.success[k]), float(averaged.collateral[k]), chosen=k == at)
+        Tried("random", n, s, float(averaged.success[k]), float(averaged.limited[k]), chosen=k == at)
         for k, s in enumerate(grid.strengths, 1)
     ]
     return grid.strengths[at - 1], tried

@@ -3,7 +3,9 @@
 A property of texts is a word of a list, a pattern, or any function of a text. Success is the share of continuations
 that have it (the mean, for a function that gives numbers). Collateral damage is the rise of the loss on the same items'
 own texts, teacher-forced. Beside it stand, for what is written, the share of tokens that are as without the edit, the
-variety of neighbouring pairs (distinct-2, Li et al. 2016), and the loss that the unedited model has on it.
+variety of neighbouring pairs (distinct-2, Li et al. 2016), and the loss that the unedited model has on it. A model that
+says one word again and again has the property and nothing else: the limit of the damage holds for the share of
+distinct-2 that is lost, too.
 """
 
 from __future__ import annotations
@@ -103,6 +105,11 @@ class _Continued:
         return self.task.items
 
     @property
+    def says(self) -> str:
+        """See `Judge.says`."""
+        return "what the model writes on"
+
+    @property
     def originals(self) -> tuple[str, ...]:
         """The prompt, and in brackets how the text went on."""
         pairs = zip(self.prompts.items, self.prompts.rest, strict=True)
@@ -121,9 +128,17 @@ class _Continued:
             "distinct-2": np.array([float(np.mean([distinct(own) for own in each])) for each in written]),
             "loss of the unedited model on it": np.array([_mean(each) for each in losses]),
         }
+        variety = facts["distinct-2"]
         harm, n_harm = self._losses(edits, batch_size)
         return Scores(
-            hits, np.ones(len(self.items)), harm, n_harm, relative=True, facts=facts, said=tuple(map(tuple, texts))
+            hits,
+            np.ones(len(self.items)),
+            harm,
+            n_harm,
+            relative=True,
+            facts=facts,
+            said=tuple(map(tuple, texts)),
+            worn=1 - variety / max(variety[0], 1e-9),
         )
 
     def _losses(self, edits: Sequence[Edit], batch_size: int) -> tuple[Floats, Floats]:

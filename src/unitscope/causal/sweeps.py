@@ -22,6 +22,7 @@ from unitscope import edits
 from unitscope.causal.bench import Bench
 from unitscope.causal.bound import Bound
 from unitscope.causal.effects import ROUNDING, Effect, Sums, contrast, effect_of
+from unitscope.causal.sweeps_items import specific_items
 from unitscope.edits import Edit
 from unitscope.errors import TaskError
 from unitscope.models.editing import Editable
@@ -197,14 +198,15 @@ def specificity(
     """For (unit, concept) pairs: what taking out the unit does where the concept is and where it is not.
 
     The unit is taken out everywhere. A token's loss is counted at the site that was read last before it: the one at
-    which the unit's own value bears on the prediction. Raises TaskError for tasks without one number a token, and
-    concepts that are not in the table.
+    which the unit's own value bears on the prediction; a word's own number at that word. Of tasks with one number an
+    item the items with the concept are set against the others. Raises TaskError for other tasks, and concepts that are
+    not in the table.
     """
-    if not task.places or task.read is None:
-        raise TaskError("This task has no number for each token.", expected="the task 'lm'")
     unknown = [concept for _, concept in matches if concept not in values.concepts.names]
     if unknown:
         raise TaskError(f"There is no concept '{unknown[0]}' among these activations.")
+    if not task.places or task.read is None:
+        return specific_items(model, task, matches, values, block, remove, batch_size)
     units, read = list(dict.fromkeys(unit for unit, _ in matches)), task.read
     found = many(
         model,

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from unitscope.causal.bench import Bench
 from unitscope.causal.bound import Floats, Value, of_class
-from unitscope.causal.effects import Effect, contrast, effect_of
+from unitscope.causal.effects import ROUNDING, Effect, contrast, effect_of
 from unitscope.causal.sweeps import Remover, by_item, mask_of_concept, site_of_token
 from unitscope.causal.targets import hidden_state, token_logits
 from unitscope.causal.verdicts import harm, verdict
@@ -61,9 +61,10 @@ class Reading:
 class Cause:
     """What a unit reads, writes and does.
 
-    `inside`, `outside` and `difference` are effects at the concept, elsewhere, and one less the other; `other` is the
-    effect at the concept under the other edit and `apart` that of the first less it. `written` is the change of its
-    tokens' mean log-probability where it is strongly on. `q` is that of the difference, among those asked for.
+    `inside`, `outside` and `difference` are effects at the concept (`n_inside` numbers), elsewhere, and one less the
+    other; `other` is the effect at the concept under the other edit and `apart` that of the first less it. `written` is
+    the change of its tokens' mean log-probability at the `n_written` tokens where it is strongly on. `q` is that of the
+    difference, among those asked for.
     """
 
     reading: Reading
@@ -73,6 +74,8 @@ class Cause:
     other: Effect
     apart: Effect
     written: Effect
+    n_inside: int
+    n_written: int
     q: float
     verdict: str
     contradiction: str
@@ -85,7 +88,9 @@ class _Found:
     difference: Effect
     other: Effect
     apart: Effect
+    n_inside: int
     written: Effect = NO_EFFECT
+    n_written: int = 0
 
 
 def causes_of(
@@ -114,8 +119,8 @@ def causes_of(
         against = contradictions(reading, each, told, edits, rising)
         made.append(
             Cause(
-                reading, each.inside, each.outside, each.difference, each.other, each.apart, each.written, rate, told,
-                "; ".join(against),
+                reading, each.inside, each.outside, each.difference, each.other, each.apart, each.written,
+                each.n_inside, each.n_written, rate, told, "; ".join(against),
             )
         )  # fmt: skip
     return made
@@ -168,21 +173,23 @@ def _at_sites(
         tick=_ticking(bench),
     )
     block = np.asarray(bench.block, np.int64)
+    least = ROUNDING * float(np.abs(np.concatenate([each[0] for each in found[0]])).mean())
     made = []
     for reading in readings:
         at = units.index(reading.unit)
         first, second = (
             _loss_parts(found[0], found[1 + at + len(units) * k], sites, reading.concept, values) for k in (0, 1)
         )
-        inside, outside = (effect_of(*part, block) for part in first)
+        inside, outside = (effect_of(*part, block, least) for part in first)
         made.append(
             _Found(
                 inside,
                 outside,
-                contrast(first[0], first[1], block),
-                effect_of(*second[0], block),
-                effect_of(first[0][0] - second[0][0], first[0][1], block),
-                _written(found[0], found[1 + at], at, block) if reading.token_ids else NO_EFFECT,
+                contrast(first[0], first[1], block, least),
+                effect_of(*second[0], block, least),
+                effect_of(first[0][0] - second[0][0], first[0][1], block, least),
+                int(first[0][1].sum()),
+                *(_written(found[0], found[1 + at], at, block) if reading.token_ids else (NO_EFFECT, 0)),
             )
         )
     return made
@@ -254,9 +261,11 @@ def _loss_parts(
     return by_item(change, there & mask[flat], owner), by_item(change, there & ~mask[flat], owner)
 
 
-def _written(plain: Sequence[Any], edited: Sequence[Any], at: int, block: NDArray[np.int64]) -> Effect:
+def _written(plain: Sequence[Any], edited: Sequence[Any], at: int, block: NDArray[np.int64]) -> tuple[Effect, int]:
+    """The change of a unit's tokens where it is on, and at how many tokens that is."""
     change = np.array([one[1][0] for one in edited]) - np.array([base[1][at] for base in plain])
-    return effect_of(change[:, 0], np.array([one[1][0][1] for one in edited]), block)
+    n = np.array([one[1][0][1] for one in edited])
+    return effect_of(change[:, 0], n, block), int(n.sum())
 
 
 # --- tasks whose numbers have classes
@@ -291,19 +300,21 @@ def _by_class(
                 sums.effect(at, value=_less(own, others)),
                 sums.effect(at + len(units), value=own),
                 sums.effect(at, at + len(units), value=own),
+                int(np.sum([(part == c).sum() for part in bench.task.of_number])),
             )
         )
     return kept, found
 
 
 def class_of(concept: str, names: Sequence[str]) -> int:
-    """Index of the class that a concept names, with or without its category; -1 for none.
+    """Index of the class that a concept names, with or without its category and column; -1 for none.
 
-    >>> class_of("label:World", ["Sports", "World"]), class_of("word:the", ["World"])
-    (1, -1)
+    >>> class_of("labels:topic=World", ["Sports", "World"]), class_of("upos:NOUN", ["NOUN"]), class_of("words:a", ["b"])
+    (1, 0, -1)
     """
     bare = concept.partition(":")[2]
-    return next((at for at, name in enumerate(names) if name in (concept, bare)), -1)
+    meant = (concept, bare, bare.partition("=")[2])
+    return next((at for at, name in enumerate(names) if name and name in meant), -1)
 
 
 def of_others(index: int) -> Value:

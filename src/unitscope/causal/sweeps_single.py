@@ -90,9 +90,14 @@ def single(
     """
     made = [remove([unit]) for unit in units]
     a, b = (bench.measured(made, "taking out single units") for bench in (choosing, testing))
-    whole = _tested(ALL, a, b, rising, None)
+    whole = _tested(ALL, a, b, rising, (a.value, b.value))
     names = testing.task.classes
-    parts = [_tested(name, a, b, rising, of_class(at)) for at, name in enumerate(names)] if len(names) > 1 else []
+    known = {name: at for at, name in enumerate(choosing.task.classes)}  # a half may lack a class
+    parts = [
+        _tested(name, a, b, rising, (of_class(known[name]) if name in known else _unknown, of_class(at)))
+        for at, name in enumerate(names)
+        if len(names) > 1
+    ]
     q = adjust(np.concatenate([part.q for part in parts])).reshape(len(parts), -1) if parts else ()
     return Single(
         tuple(units),
@@ -104,16 +109,19 @@ def single(
     )
 
 
-def _tested(target: str, a: Sums, b: Sums, rising: bool, value: Value | None) -> Tested:
-    """With p-values in place of q, until all are known."""
-    made = value or a.value
-    values = made(a.statistics.sum(axis=1))
+def _unknown(sums: Floats) -> Floats:
+    return np.full(sums.shape[:-1], np.nan)
+
+
+def _tested(target: str, a: Sums, b: Sums, rising: bool, value: tuple[Value, Value]) -> Tested:
+    """With p-values in place of q, until all are known. `value` makes values of sums of A and of B."""
+    values = value[0](a.statistics.sum(axis=1))
     chosen = np.asarray(values[1:] - values[0], np.float64)
-    effects = tuple(b.effect(at, value=value) for at in range(1, len(chosen) + 1))
+    effects = tuple(b.effect(at, value=value[1]) for at in range(1, len(chosen) + 1))
     harm = -chosen if rising else chosen
     order = np.argsort(-harm, kind="stable")
     left = tuple(
-        Left(n, float(chosen[order[:n]].mean()), b.effect((order[:n] + 1).tolist(), value=value))
+        Left(n, float(chosen[order[:n]].mean()), b.effect((order[:n] + 1).tolist(), value=value[1]))
         for n in FIRST
         if n < len(chosen) or n == 1
     )

@@ -69,11 +69,11 @@ class ClassLogit(Target):
 
     def bound(self, output: Any, fed: Fed) -> Target:
         """Hold on to the class that is the top one now."""
-        return self if not self.binds else replace(self, chosen=_logits(output).detach().argmax(dim=1))
+        return self if not self.binds else replace(self, chosen=class_logits(output).detach().argmax(dim=1))
 
     def score(self, output: Any, seen: Seen, fed: Fed, model: Network) -> torch.Tensor:
         """See `Target`. Raises AttributionError for a class that is not there, or no classes at all."""
-        logits = _logits(output)
+        logits = class_logits(output)
         if self.chosen is not None:
             return logits.gather(1, self.chosen[:, None])[:, 0]
         index = 0 if self.index is None else self.index
@@ -281,7 +281,8 @@ def scalar(found: Any, target: Target, n_rows: int) -> torch.Tensor:
     return found
 
 
-def _logits(output: Any) -> torch.Tensor:
+def class_logits(output: Any) -> torch.Tensor:
+    """Class scores [B, C] in what a module gave. Raises AttributionError where there are none."""
     found = getattr(output, "logits", output)
     if isinstance(found, (tuple, list)) and found:
         found = found[0]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import torch
@@ -23,9 +23,14 @@ from unitscope.causal.path import Baseline, Origin, origin_of
 from unitscope.causal.targets import Target
 from unitscope.errors import AttributionError
 from unitscope.models.base import Layer, Model
+from unitscope.models.units import BasisTap, source_of
+from unitscope.rankings.base import Origin as RankedBy
+from unitscope.rankings.base import Ranking
 from unitscope.sites import Cells, Item
 
 Progress = Callable[[str, int, int], None]
+By = Literal["size", "mean"]
+Values = TypeVar("Values")
 Floats = NDArray[np.float64]
 FEWEST_GROUPS = 10
 """Intervals are given for so many groups of items or more."""
@@ -36,9 +41,11 @@ class UnitAttribution:
     """Attributions of an output to the units of layers, over N items.
 
     `totals[address]` [N, U]: sums over an item's positions. `by_site[address]` [S]: sums over the layer's units at each
-    word (or cell), in item order. `at_sites[address]` [S, U] float32, where asked for. `explained[address]` [N] is what
-    an item's attributions should add up to, `gap[address]` [N] what is missing; absent where a method promises no sum.
-    `output` [N] is the target for the real input. `groups` [N] are the items' groups. `how` says how it was computed.
+    word (or cell), in item order; empty where a method does not tell sites apart. `at_sites[address]` [S, U] float32,
+    where asked for. `explained[address]` [N] is what an item's attributions should add up to, `gap[address]` [N] what
+    is missing; absent where a method promises no sum. `output` [N] is the target for the real input, `groups` [N] the
+    items' groups. `how` says how it was computed. `rest[address]` [N], of layers of a basis, is what belongs to none of
+    its units: the reconstruction error's part, and that of what the decoder adds to them.
     """
 
     layers: tuple[Layer, ...]
@@ -54,11 +61,15 @@ class UnitAttribution:
     how: str
     counts: Mapping[str, int]
     at_sites: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    rest: Mapping[str, Floats] = field(default_factory=dict)
 
     @property
     def gap(self) -> dict[str, Floats]:
-        """Explained less the sum of attributions [N], by layer: 0 were the method exact."""
-        return {address: each - self.totals[address].sum(axis=1) for address, each in self.explained.items()}
+        """Explained less the sum of attributions and `rest` [N], by layer: 0 were the method exact."""
+        return {
+            address: each - self.totals[address].sum(axis=1) - self.rest.get(address, 0.0)
+            for address, each in self.explained.items()
+        }
 
     def relative_gap(self, address: str) -> float:
         """Sum over items of |gap| over that of |explained|; NaN where the method promises no sum."""
@@ -92,6 +103,24 @@ class UnitAttribution:
         reach = float(student.ppf(0.975, n - 1)) * error
         mean = self.mean(address)
         return mean - reach, mean + reach
+
+    def ranking(self, layers: str | Sequence[str] = (), *, by: By = "size", seed: int = 0, parent: str = "") -> Ranking:
+        """All units of `layers` (addresses; all by default) from most to least.
+
+        `by` their `size`, or their `mean`: then units that push the output down come last. `parent` is the key of the
+        atlas whose units they are. Raises AttributionError for layers that are not here.
+        """
+        wanted = [layers] if isinstance(layers, str) else list(layers) or [layer.address for layer in self.layers]
+        missing = [address for address in wanted if address not in self.totals]
+        if missing or by not in ("size", "mean"):
+            raise AttributionError(
+                f"There is no attribution to '{missing[0]}'." if missing else f"Cannot rank by '{by}'.",
+                expected=", ".join(self.totals) if missing else "size or mean",
+            )
+        scores = np.concatenate([self.size(each) if by == "size" else self.mean(each) for each in wanted])
+        addresses = [f"{each}:{unit}" for each in wanted for unit in range(self.totals[each].shape[1])]
+        parameters = {**self.parameters, "target": self.target, "by": by}
+        return Ranking.of_scores(scores, addresses, self.target, RankedBy(self.method, parameters, seed, parent))
 
     def units(self) -> list[tuple[str, int, float]]:
         """All units as (layer, unit, mean), greatest absolute mean first; ties in order of layers and units."""
@@ -127,15 +156,18 @@ def attribute_units(
     origin = origin_of(net, baseline, path)
     if not items:
         raise AttributionError("There are no items.", expected="a corpus with at least one")
-    sums = _Sums(places, items, keep_sites)
+    whole = _sources(net, places) if method.splits else {}
+    every = [*places, *(place for place in whole.values() if place not in places)]
+    sums = _Sums(every, items, keep_sites)
     cost, counts = Cost(), Counter[str]()
     done = 0
-    for fed, found, output in at_positions(net, items, places, target, method, origin, batch_size, cost, counts):
+    for fed, found, output in at_positions(net, items, every, target, method, origin, batch_size, cost, counts):
         sums.add(fed, found, output)
         done += len(fed.rows)
         if progress is not None:
             progress("attributing", done, len(items))
     sums.check(target.name)
+    own = {place.address for place in places}
     return UnitAttribution(
         layers=tuple(place.layer for place in places),
         method=method.name,
@@ -144,13 +176,29 @@ def attribute_units(
         items=tuple(item.id for item in items),
         groups=tuple(item.group for item in items),
         output=sums.output,
-        totals=sums.totals,
-        by_site=sums.by_site,
-        explained=sums.explained,
+        totals=_only(sums.totals, own),
+        by_site=_only(sums.by_site, own) if sums.by_position else {},
+        explained=_only(sums.explained, own),
         how=told(cost, places),
         counts=dict(counts),
-        at_sites=sums.at_sites,
+        at_sites=_only(sums.at_sites, own),
+        rest={
+            place.address: sums.totals[source.address].sum(axis=1) - sums.totals[place.address].sum(axis=1)
+            for place, source in whole.items()
+        },
     )
+
+
+def _only(found: Mapping[str, Values], addresses: set[str]) -> dict[str, Values]:
+    return {address: each for address, each in found.items() if address in addresses}
+
+
+def _sources(model: Network, places: Sequence[Place]) -> dict[Place, Place]:
+    """The layers that bases among `places` are on."""
+    bases = [place for place in places if isinstance(place.tap, BasisTap)]
+    known = {place.address: place for place in places}
+    found = {source: layers_of(model, [source])[0] for source in {source_of(place.address) for place in bases}}
+    return {place: known.get(source_of(place.address), found[source_of(place.address)]) for place in bases}
 
 
 def at_positions(
@@ -198,7 +246,7 @@ class _Sums:
 
     def __init__(self, places: Sequence[Place], items: Sequence[Item], keep_sites: bool) -> None:
         n = len(items)
-        self.places, self.items, self.keep_sites = places, items, keep_sites
+        self.places, self.items, self.keep_sites, self.by_position = places, items, keep_sites, True
         self.output, self.seen = np.full(n, np.nan), np.zeros(n, np.bool_)
         self.totals = {place.address: np.full((n, place.layer.width), np.nan) for place in places}
         self.explained: dict[str, Floats] = {}
@@ -212,6 +260,7 @@ class _Sums:
             }
 
     def add(self, fed: Fed, found: Found, output: torch.Tensor) -> None:
+        self.by_position = found.by_position
         self.output[fed.rows], self.seen[fed.rows] = output.double().cpu().numpy(), True
         for place, values in found.values.items():
             real = fed.real_of(place, values.shape[1]) if found.by_position else None

@@ -22,7 +22,11 @@ class AblateOptions:
 
     atlas: Annotated[Path, typer.Argument(metavar="ATLAS", help="Folder of an atlas.")]
     task: Annotated[
-        str, typer.Option(help="What is judged: lm, label:COLUMN, label:COLUMN:loss, python:pkg.module:function.")
+        str,
+        typer.Option(
+            help="What is judged: lm, label:COLUMN, own:COLUMN, own:top, token:CATEGORY, probe:LAYER:CATEGORY, "
+            "translation:bleu, similarity, python:pkg.module:function; see the docs for each one's forms."
+        ),
     ] = "lm"
     ranking: Annotated[
         str | None, typer.Option(metavar="NAME", help="Take out the units of a ranking that is kept, most by most.")
@@ -36,6 +40,10 @@ class AblateOptions:
     matches: Annotated[
         int, typer.Option(min=0, metavar="N", help="Take out the units of the first N matches, one by one.")
     ] = 0
+    match: Annotated[
+        list[str],
+        typer.Option(metavar="LAYER:UNIT[=CONCEPT]", help="Take out this unit, for its first concept or this one."),
+    ] = field(default_factory=list)
     edit: Annotated[
         str | None, typer.Option(help="What they become: zero, or their mean (the default with --retain).")
     ] = None
@@ -130,6 +138,7 @@ def _question(options: AblateOptions) -> Question:
         units=tuple(int(part) for part in parts),
         single=tuple(split_names(options.single)),
         matches=options.matches,
+        named=tuple(options.match),
         layers=tuple(split_names(options.layers)),
         draws=options.draws,
         max_items=options.max_items,

@@ -14,6 +14,8 @@ from unitscope.commands.specs import split_names
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from unitscope.atlas import Atlas
+    from unitscope.causal.attributing import Question
     from unitscope.causal.to_units import UnitAttribution
     from unitscope.models.base import Model
     from unitscope.sites import Item
@@ -23,16 +25,22 @@ if TYPE_CHECKING:
 class AttributeOptions:
     """Options of `attribute`."""
 
-    model: Annotated[
-        str, typer.Argument(metavar="MODEL", help="Folder, hub id, zoo:NAME, or python:pkg.module:factory.")
+    of: Annotated[
+        str,
+        typer.Argument(
+            metavar="ATLAS|MODEL",
+            help="Folder of an atlas, or a model: folder, hub id, zoo:NAME, python:pkg.module:factory.",
+        ),
     ]
-    corpus: Annotated[str | None, typer.Option(help="A corpus, as for map.")] = None
+    corpus: Annotated[str | None, typer.Option(help="A corpus, as for map; the atlas' corpus, where it has moved.")] = (
+        None
+    )
     text: Annotated[list[str], typer.Option(metavar="TEXT", help="A text; repeatable. In place of a corpus.")] = field(
         default_factory=list
     )
-    layers: Annotated[list[str], typer.Option(metavar="GLOB", help="Layers to attribute to. Repeatable.")] = field(
-        default_factory=list
-    )
+    layers: Annotated[
+        list[str], typer.Option(metavar="GLOB", help="Layers to attribute to; all of an atlas' by default. Repeatable.")
+    ] = field(default_factory=list)
     target: Annotated[
         str,
         typer.Option(
@@ -57,12 +65,20 @@ class AttributeOptions:
     ] = 0
     heat: Annotated[int, typer.Option(min=0, metavar="N", help="Show words by layers for the first N items.")] = 1
     top: Annotated[int, typer.Option(min=1, metavar="N", help="Number of units (or items, with --unit) shown.")] = 10
+    name: Annotated[str | None, typer.Option(help="Name to keep it under beside the atlas.")] = None
+    keep_ranking: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Keep the units beside the atlas as a ranking, too.")
+    ] = None
+    by: Annotated[str, typer.Option(help="What they are ranked by: size (mean absolute value), or mean.")] = "size"
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Write tables to this folder.")] = None
-    max_items: Annotated[int | None, typer.Option(min=1, help="Read this many items.")] = None
+    max_items: Annotated[int | None, typer.Option(min=1, help="Read this many items; with an atlas, of each half.")] = (
+        None
+    )
     batch_size: Annotated[int, typer.Option(min=1, help="Most items in one forward.")] = 32
     seed: Annotated[int, typer.Option(min=0, help="Seed of units and random sets of --judge.")] = 0
-    threads: Annotated[int, typer.Option(min=1, help="Threads of the model.")] = 1
-    device: Annotated[str, typer.Option(help="Device the model runs on.")] = "cpu"
+    model: Annotated[str | None, typer.Option(help="The atlas' model, where it has moved.")] = None
+    threads: Annotated[int, typer.Option(min=1, help="Threads of the model; an atlas has its own.")] = 1
+    device: Annotated[str, typer.Option(help="Device the model runs on; an atlas has its own.")] = "cpu"
     weights: Annotated[Path | None, typer.Option(metavar="FILE", help="Weights of a zoo model (.safetensors).")] = None
     json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False
 
@@ -71,17 +87,31 @@ def run(options: AttributeOptions) -> None:
     """Attribute an output to units, or a unit to words.
 
     How much of a class logit, a token's logit or any other number flows through every unit of some layers; or, with
-    --unit, which words of a text a unit's value comes from.
+    --unit, which words of a text a unit's value comes from. Of an atlas: its layers and bases over half A of its
+    documents, judged (--judge) on half B, kept beside it.
     """
+    if _is_atlas(options.of):
+        _of_atlas(options)
+        return
+    from unitscope.errors import AttributionError
     from unitscope.models import load_model
 
+    for name, value in (("keep-ranking", options.keep_ranking), ("name", options.name), ("model", options.model)):
+        if value is not None:
+            raise AttributionError(f"Got --{name}, and '{options.of}' is no atlas.", expected="the folder of an atlas")
     items = _items(options)
     weights = None if options.weights is None else str(options.weights)
-    model = load_model(options.model, device=options.device, threads=options.threads, weights=weights)
+    model = load_model(options.of, device=options.device, threads=options.threads, weights=weights)
     if options.unit is not None:
         _words(options, model, items)
     else:
         _units(options, model, items)
+
+
+def _is_atlas(text: str) -> bool:
+    from unitscope.atlas import MANIFEST
+
+    return (Path(text) / MANIFEST).is_file()
 
 
 def _items(options: AttributeOptions) -> list[Item]:
@@ -95,6 +125,90 @@ def _items(options: AttributeOptions) -> list[Item]:
     if options.corpus is None:
         return items_of(options.text, options.max_items)
     return list(load_corpus(options.corpus, max_items=options.max_items))
+
+
+def _of_atlas(options: AttributeOptions) -> None:
+    from unitscope.annex import check_name
+    from unitscope.atlas import Atlas
+    from unitscope.causal.attributing import Question, default_name
+    from unitscope.errors import AttributionError
+
+    atlas = Atlas.open(options.of)
+    if options.unit is not None:
+        _words_of_atlas(options, atlas)
+        return
+    if options.text:
+        raise AttributionError("Got texts, and an atlas has its own.", fix="Give --unit, or a model in its place.")
+    if options.out is not None:
+        raise AttributionError("Got --out; what is found is kept beside the atlas.", fix="Name it with --name.")
+    question = Question(
+        target=options.target,
+        layers=tuple(split_names(options.layers)),
+        method=options.method or "conductance",
+        steps=options.steps,
+        baseline=options.baseline,
+        judge=options.judge,
+        max_items=options.max_items,
+        batch_size=options.batch_size,
+        seed=options.seed,
+    )
+    name = options.name or default_name(question)
+    for each in (name, options.keep_ranking or name):
+        check_name(each)
+    _attributed(options, atlas, question, name)
+
+
+def _attributed(options: AttributeOptions, atlas: Atlas, question: Question, name: str) -> None:
+    from rich.text import Text
+
+    from unitscope.causal.attributing import attribute_atlas, save, save_ranking
+    from unitscope.errors import AttributionError
+    from unitscope.report.attribution import units_data, units_shown
+    from unitscope.report.plain import clean, counted
+
+    if options.by not in ("size", "mean"):
+        raise AttributionError(f"Cannot rank by '{options.by}'.", expected="size or mean")
+    with screen.bars(screen.err()) as progress:
+        made = attribute_atlas(atlas, question, model=options.model, corpus=options.corpus, tick=progress)
+    save(atlas, name, made)
+    if options.keep_ranking is not None:
+        save_ranking(atlas, options.keep_ranking, made, options.by)  # type: ignore[arg-type]
+    found, judged = made.found, list(made.judged)
+    if options.json:
+        data = {"name": name, "ranking": options.keep_ranking, "judged_items": made.n_judged}
+        screen.write_json({"model": made.model, "seed": options.seed, **data, **units_data(found, judged, options.top)})
+        return
+    console = screen.out()
+    console.print(units_shown(made.model, found, judged, options.top, _heat(found, list(made.items), options.heat)))
+    held = f"; judged on {counted(made.n_judged, 'item')} of half B" if judged else ""
+    console.print(Text(f"\nAttributed on {counted(len(made.items), 'item')} of half A{held}."))
+    console.print(Text(f"kept as: {clean(atlas.path)}/attributions/{clean(name)}"), soft_wrap=True)
+    if options.keep_ranking is not None:
+        console.print(Text(f"ranking: {clean(atlas.path)}/rankings/{clean(options.keep_ranking)}"), soft_wrap=True)
+
+
+def _words_of_atlas(options: AttributeOptions, atlas: Atlas) -> None:
+    from dataclasses import replace
+
+    from unitscope.activations import origin_of
+    from unitscope.causal.attribution import items_of
+    from unitscope.causal.halves import model_of, with_own_bases
+    from unitscope.corpora import load_corpus
+    from unitscope.errors import AttributionError
+
+    origin = origin_of(atlas)
+    given = options.corpus or (None if options.text else origin.get("corpus"))
+    if options.text:
+        items = items_of(options.text, options.max_items)
+    elif given:
+        reading = {key: value for key, value in origin.get("reading", {}).items() if key != "sites"}
+        limit = {} if options.max_items is None else {"max_items": options.max_items}
+        items = list(load_corpus(given, **{**reading, **limit}))
+    else:
+        raise AttributionError("This atlas does not say where its corpus is.", fix="Give --corpus or --text.")
+    layer = (options.unit or "").rpartition(":")[0]
+    model = with_own_bases(atlas, model_of(atlas, options.model), [layer])
+    _words(replace(options, corpus=None), model, items)
 
 
 def _units(options: AttributeOptions, model: Model, items: list[Item]) -> None:
@@ -147,7 +261,7 @@ def _heat(found: UnitAttribution, items: list[Item], n: int) -> RenderableType |
     from unitscope.sites import kind_of
 
     grids = {layer.grid for layer in found.layers}
-    if not n or len(grids) != 1 or kind_of(next(iter(grids))) != "text" or found.method == "ablation":
+    if not n or len(grids) != 1 or kind_of(next(iter(grids))) != "text" or not found.by_site:
         return None
     grid, start = grids.pop(), 0
     parts: list[RenderableType] = []

@@ -27,6 +27,9 @@ class DemoOptions:
     seed: Annotated[int, typer.Option(min=0, help="Seed of halves, rotation and untrained weights.")] = 0
     workers: Annotated[int | None, typer.Option(min=1, help="Worker processes; by default as many as fit.")] = None
     site: Annotated[bool, typer.Option("--site/--no-site", help="Write the atlas as pages too, beside it.")] = True
+    ablate: Annotated[
+        bool, typer.Option("--ablate/--no-ablate", help="Take units out of the model, to see whose vectors move.")
+    ] = True
     json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False
 
 
@@ -42,6 +45,9 @@ def run(options: DemoOptions) -> None:
     chosen = split_names(options.baseline) or list(demo.BASELINES)
     settings = demo.settings([] if chosen == ["none"] else chosen, seed=options.seed, workers=options.workers)
     atlas = mapped(demo.model_folder(), demo.CORPUS, options.out, settings)
+    if options.ablate:
+        with screen.bars(screen.err()) as progress:
+            demo.take_out(atlas, progress)
     told = demo.tell(atlas)
     index = _site(atlas, options) if options.site else None
     if options.json:

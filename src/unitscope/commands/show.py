@@ -62,13 +62,21 @@ def _data(atlas: Atlas, view: str, options: ShowOptions) -> Any:
     kind, top = options.kind, options.top
     views: dict[str, Callable[[], Any]] = {
         "overview": lambda: findings.overview(atlas, kind=kind, top=top),
-        "unit": lambda: findings.unit_view(atlas, options.unit or ""),
+        "unit": lambda: _unit(atlas, options.unit or ""),
         "concept": lambda: findings.concept_view(atlas, options.concept or "", kind=kind, top=top),
         "layer": lambda: findings.layer_view(atlas, options.layer or "", kind=kind, top=top),
         "passport": lambda: findings.passports(atlas),
         "baselines": lambda: findings.baselines(atlas),
     }
     return views[view]()
+
+
+def _unit(atlas: Atlas, address: str) -> Any:
+    from unitscope.report import findings
+    from unitscope.report.kept_effects import effects_of
+
+    view = findings.unit_view(atlas, address)
+    return view | {"effects": effects_of(atlas, view["layer"], view["unit"])}
 
 
 def _shown(atlas: Atlas, view: str, options: ShowOptions) -> RenderableType:

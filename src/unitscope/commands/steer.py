@@ -114,7 +114,7 @@ def _question(options: SteerOptions) -> Question:
     except ValueError:
         raise TaskError(f"Got '{options.strengths}' as strengths.", expected="numbers, as 0.5,1,2") from None
     return Question(
-        property=options.property,
+        goal=options.property,
         ranking=options.ranking,
         target=options.concept,
         remove=options.remove,

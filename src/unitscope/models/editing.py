@@ -17,6 +17,7 @@ from torch import nn
 from unitscope.changes import Swap
 from unitscope.edits import Edit
 from unitscope.errors import EditError
+from unitscope.models.adapters import TARGET
 from unitscope.models.address import Side
 from unitscope.models.applying import Placed, edited
 from unitscope.models.base import Layer
@@ -51,6 +52,8 @@ class Editing:
         self.module = model.module
         self.n_copies = len(edits)
         self.items = items
+        if TARGET in model.grids:
+            model.layers()  # looked at later, when hooks are on, which must not see the model being probed
         self.placed = [placed for copy, edit in enumerate(edits) for placed in place_all(model, edit, copy)]
         self._handles: list[Any] = []
         self._undo: list[Callable[[], None]] = []

@@ -44,7 +44,7 @@ class HuggingFaceModel(TorchModel):
     def untrained(self, seed: int) -> HuggingFaceModel:
         """The same architecture, initialised by its own rules with `seed`."""
         config = copy.deepcopy(self.module.config)
-        with torch.random.fork_rng(devices=[]), _quiet():
+        with torch.random.fork_rng(devices=[]), quiet():
             torch.manual_seed(seed)
             module: nn.Module = type(self.module)._from_config(config)  # type: ignore[attr-defined]
         module = module.to(self.device, torch.float32)
@@ -102,7 +102,7 @@ def _load(source: str, local: bool) -> tuple[Any, Any]:
     from safetensors import SafetensorError
 
     try:
-        with _quiet(), torch.random.fork_rng(devices=[]):
+        with quiet(), torch.random.fork_rng(devices=[]):
             # Weights that the checkpoint leaves out are drawn; the same each time, or the weight hash would change.
             torch.manual_seed(0)
             found, _ = transformers.PretrainedConfig.get_config_dict(source)
@@ -134,7 +134,7 @@ def _load(source: str, local: bool) -> tuple[Any, Any]:
         else:
             fix = "Check the id and the network, or give a folder. Models without safetensors weights are refused."
         raise ModelError(f"Cannot load model '{source}': {first_line(error)}", fix=fix) from error
-    missing = [key for key in info["missing_keys"] if not any(part in key for part in _MAY_BE_MISSING)]
+    missing = [key for key in info["missing_keys"] if not _may_be_missing(model, key)]
     if missing:
         raise ModelError(
             f"The weights of '{source}' lack {len(missing)} tensors of a {type(model).__name__}, such as "
@@ -144,8 +144,14 @@ def _load(source: str, local: bool) -> tuple[Any, Any]:
     return model, tokenizer
 
 
+def _may_be_missing(model: nn.Module, key: str) -> bool:
+    """Heads that nothing is read from, and sine waves of positions, which are worked out and never saved."""
+    part = model.get_submodule(key.rpartition(".")[0])
+    return any(name in key for name in _MAY_BE_MISSING) or "Sinusoidal" in type(part).__name__
+
+
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Silence transformers' log, progress bars and warnings, and restore all three."""
     from transformers.utils import logging
 

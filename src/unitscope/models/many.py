@@ -43,9 +43,9 @@ def many(
     """What `output` makes of every item under every edit, each alone: `found[edit][item]`, in the order given.
 
     `output` is called once for each batch and edit, with what the module gives for the batch's items. An edit that does
-    nothing (`Edit()`) gives the unedited values. Several outputs are one an edit. `tick` is told of pairs of an edit
-    and a batch. `positions` bounds how much runs at once; where a model cannot be replayed each edit runs in full, with
-    a ReplayWarning.
+    nothing (`Edit()`) gives the unedited values. Several outputs are one an edit. `tick` is told after each batch how
+    many pairs of an edit and a batch are done, of how many. `positions` bounds how much runs at once; where a model
+    cannot be replayed each edit runs in full, with a ReplayWarning.
 
     Raises EditError where `output` does not give one entry an item.
     """
@@ -60,9 +60,9 @@ def many(
                 raise EditError(f"'output' gave {len(entries)} entries for {len(batch)} items.", expected="one an item")
             for index, entry in zip(indices, entries):
                 found[member][index] = entry
-            done += 1
-            if tick is not None:
-                tick(done, len(all_batches) * len(edits))
+        done += len(edits)
+        if tick is not None:
+            tick(done, len(all_batches) * len(edits))
     return found
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from unitscope.causal.verdicts import verdict
+from unitscope.causal.verdicts import harm, verdict
 from unitscope.report import ablated_causes as causes
 from unitscope.report import ablated_units as more
 from unitscope.report.effects import between, signed
@@ -70,8 +70,8 @@ def _curve(found: Ablated) -> list[RenderableType]:
         else:
             row += ["–", "–", "–"]
         rows.append(row)
-    kept = "all taken out but some: " * curve.keep
-    title = f"{kept}{counted(curve.n_ranked, 'unit')} by '{clean(found.question.ranking)}' for {clean(curve.target)}"
+    title = f"{counted(curve.n_ranked, 'unit')} by '{clean(found.question.ranking)}' for {clean(curve.target)}"
+    title += ": all taken out but some" * curve.keep
     columns = (
         Column("units kept" if curve.keep else "units out", "units kept" if curve.keep else "units out", lead=True),
         Column(found.metric, found.metric),
@@ -136,7 +136,7 @@ def _matches(found: Ablated) -> list[RenderableType]:
     )
     n = sum(told == "specific" for _, told in verdicts)
     return [
-        Text("Matches: loss after sites with the concept and without", style="bold"),
+        Text(f"Matches: {found.metric} {_after(found)} with the concept and without", style="bold"),
         Listing(columns, rows),
         Text(
             f"{n} of {counted(len(found.specific), 'match', 'matches')}: taking the unit out costs more at its concept."
@@ -144,10 +144,19 @@ def _matches(found: Ablated) -> list[RenderableType]:
     ]
 
 
+def _after(found: Ablated) -> str:
+    """Where a number belongs: a token is predicted at the word before it, a word's class at the word."""
+    kind = found.question.task.partition(":")[0]
+    return {"lm": "after sites", "token": "at sites", "probe": "at sites"}.get(kind, "in items")
+
+
 def verdicts_of(found: Ablated) -> list[tuple[float, str]]:
     """Of each match the false discovery rate q of its difference, among those shown, and a verdict; see `verdict`."""
     q = adjust(np.array([each.difference.p for each in found.specific], np.float64))
-    return [(rate, verdict(each.difference, each.inside, rate)) for rate, each in zip(q.tolist(), found.specific)]
+    return [
+        (rate, verdict(harm(each.difference, found.rising), harm(each.inside, found.rising), rate))
+        for rate, each in zip(q.tolist(), found.specific)
+    ]
 
 
 def to_json(found: Ablated) -> dict[str, Any]:

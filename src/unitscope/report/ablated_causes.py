@@ -53,6 +53,11 @@ def shown(found: Ablated) -> list[RenderableType]:
         Column("", text=True),
     ]
     told: list[RenderableType] = [Text("Read, write, cause", style="bold"), Listing(columns, rows)]
+    silent = sorted({clean(each.reading.concept) for each in found.causes if not each.n_inside})
+    if silent:
+        told.append(
+            Text(f"No number of the task belongs to sites with {', '.join(silent)}: no cost can be told there.")
+        )
     against = [each for each in found.causes if each.contradiction]
     n = counted(len(found.causes), "match", "matches")
     if not against:

@@ -48,10 +48,10 @@ def units_shown(
         Text(f"{clean(model)}: {clean(found.target)} by {clean(found.method)}", style="bold"),
         Text(f"{counted(len(found.items), 'item')}; the target is {signed(float(found.output.mean()))} on average."),
         Text(f"{found.how[:1].upper()}{found.how[1:]}.\n"),
-        Counts(["layer", "units", "sum", "explains", "missing"], _layers(found)),
+        Counts(["layer", "units", "sum", *["rest"] * bool(found.rest), "explains", "missing"], _layers(found)),
         Text(
-            "sum: of all units' means. explains: what it should be. missing: the difference's share; what flows past a "
-            "layer is missing too, and a residual stream flows past most.\n"
+            f"sum: of all units' means. {_REST * bool(found.rest)}explains: what it should be. missing: the "
+            "difference's share; what flows past a layer is missing too, and a residual stream flows past most.\n"
         ),
         Listing(_COLUMNS, _units(found, top)),
         Text("mean: over items, 95 % interval over their groups. size: mean of the absolute value."),
@@ -63,6 +63,7 @@ def units_shown(
     return Group(*parts)
 
 
+_REST = "rest: what belongs to none of a basis' units, its reconstruction error. "
 _COLUMNS = (
     Column("unit", text=True, lead=True),
     Column("mean", "mean"),
@@ -90,7 +91,9 @@ def _layers(found: UnitAttribution) -> list[list[str]]:
         gap = found.relative_gap(address)
         total = float(np.nansum(found.mean(address)))
         missing = "–" if gap != gap else f"{gap:.1%}"
-        rows.append([clean(address), count(layer.width), signed(total), signed(whole), missing])
+        rest = [signed(float(found.rest[address].mean()) if address in found.rest else float("nan"))]
+        more = rest * bool(found.rest)
+        rows.append([clean(address), count(layer.width), signed(total), *more, signed(whole), missing])
     return rows
 
 
@@ -169,6 +172,7 @@ def units_data(found: UnitAttribution, judged: Sequence[Judgement], top: int) ->
                 "layer": layer.address,
                 "units": layer.width,
                 "sum": float(np.nansum(found.mean(layer.address))),
+                "rest": float(found.rest[layer.address].mean()) if layer.address in found.rest else None,
                 "explains": float(found.explained[layer.address].mean()) if layer.address in found.explained else None,
                 "missing": found.relative_gap(layer.address),
             }

@@ -38,9 +38,7 @@ def shown(found: Steered) -> RenderableType:
     asked, made = found.question, found.sweep
     verb = "take away" if asked.remove else "steer to"
     parts: list[RenderableType] = [
-        Text(
-            f"{verb} {clean(asked.property)} by the ranking '{clean(asked.ranking)}' for {clean(found.target)}", "bold"
-        ),
+        Text(f"{verb} {clean(asked.goal)} by the ranking '{clean(asked.ranking)}' for {clean(found.target)}", "bold"),
         Text(_chosen(found)),
         Text(f"Success: {clean(found.metric)}{_floor(found)}. Collateral damage: {found.harm}."),
     ]
@@ -48,8 +46,10 @@ def shown(found: Steered) -> RenderableType:
         parts.append(
             Text(f"No strength kept the collateral damage within {number(asked.limit)}: the mildest was taken.")
         )
+    if _at_edge(found):
+        parts.append(Text("The strongest edit that was tried was chosen: more might do more (--strengths, --units)."))
     if found.left_out:
-        parts.append(Text(f"Left out: {counted(found.left_out, 'held-out item')} that cannot be judged."))
+        parts.append(Text(f"Left out: {counted(found.left_out, 'held-out item')} with nothing to judge, or to steer."))
     if found.note:
         parts.append(Text(clean(found.note)))
     parts += [Text(""), _sets(found), Text(sentence(found)), *_facts(found), *_examples(found)]
@@ -69,6 +69,15 @@ def _chosen(found: Steered) -> str:
         f"Chosen on {counted(made.n_dev, 'development item')}: the first {counted(steered.n_units, 'unit')} of "
         f"{found.n_ranked:,}, {way}. Judged on {counted(made.n_items, 'held-out item')}."
     )
+
+
+def _at_edge(found: Steered) -> bool:
+    """Whether a stronger or larger edit than any that was tried might have been chosen."""
+    steered, asked = found.sweep.of("steered"), found.question
+    if steered is None or asked.rule in ("mean", "project"):
+        return False
+    most = steered.n_units == min(max(asked.units), found.n_ranked) < found.n_ranked
+    return most or (asked.rule != "scale" and abs(steered.strength) == max(map(abs, asked.doses)))
 
 
 def _floor(found: Steered) -> str:
@@ -125,7 +134,7 @@ def sentence(found: Steered) -> str:
     worse = [each.gain.high < 0 if found.rising else each.gain.low > 0 for each in beyond]
     if all(better):
         harm = beyond[0].harm
-        more = " and do more damage" if harm.low > 0 else ""
+        more = f", and do more damage by {signed(harm.effect)}" if harm.low > 0 else ""
         return f"The ranked units steer better than as many random ones{more}."
     if better[0]:
         return "The ranked units steer better at this strength, but random ones do as well at a strength of their own."
@@ -148,9 +157,10 @@ def _examples(found: Steered) -> list[RenderableType]:
     samples = found.sweep.examples
     if not samples:
         return []
-    parts: list[RenderableType] = [Text(f"\nThe first {counted(len(samples), 'held-out item')}", "bold")]
+    heading = f"\nThe first {counted(len(samples), 'held-out item')}"
+    parts: list[RenderableType] = [Text(heading, "bold"), Text(f"Shown: {clean(found.sweep.says)}.")]
     for each in samples:
-        parts.append(Text(f"{clean(each.original)}"))
+        parts.append(Text(clean(each.original)))
         parts.append(Text(f"    before: {clean(each.before)}\n    after:  {clean(each.after)}"))
     return parts
 

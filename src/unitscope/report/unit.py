@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from unitscope.atlas import Atlas, Row
-from unitscope.report import clips, findings, writes
+from unitscope.report import clips, findings, kept_effects, writes
 from unitscope.report.further import further
 from unitscope.report.listing import Column, Counts, Listing
 from unitscope.report.plain import chance, clean, count, direction, effect, number, share
@@ -37,6 +37,9 @@ def unit(atlas: Atlas, address: str, *, top: int = 10) -> RenderableType:
     covered = _cover(view, words)
     if covered:
         parts += [heading("How much of it these concepts cover"), Text(covered)]
+    told = kept_effects.lines(kept_effects.effects_of(atlas, view["layer"], view["unit"]))
+    if told:
+        parts += [heading("What the network does without it, or with it set"), *map(Text, told)]
     falls = any(row["sign"] < 0 for row in view["tests"][:1]) or any(row["sign"] < 0 for row in reported)
     return Group(*parts, *clips.shown(view, falls=falls, top=top), *writes.shown(view, top=top))
 

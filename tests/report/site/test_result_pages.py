@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 import re
-import shutil
 
 import numpy as np
 import pytest
@@ -15,7 +14,6 @@ from unitscope.report.plain import clean, count, effect, interval, share
 from unitscope.report.site import curves, pages
 from unitscope.report.site.comparison_view import comparison_view
 from unitscope.report.site.data import SiteData
-from unitscope.report.site.export import export
 from unitscope.report.site.probe_view import lede, minimal, probe_view, probes_view, who
 from unitscope.report.site.ranking_view import parameters, ranking_view, rankings_view
 
@@ -165,21 +163,3 @@ def test_a_unit_s_page_names_its_rankings_and_comparisons(data: SiteData) -> Non
     for row in data.beside.near_top(*key)[:12]:
         assert f"{row['rank']} of {count(row['n'])}" in page
     assert "Beside other atlases" in page
-
-
-def test_a_damaged_result_stops_the_export_and_leaves_the_old_site(tmp_path, site_atlas, site_annexes) -> None:
-    from unitscope.errors import StoreError
-
-    atlas = site_atlas.write(tmp_path / "atlas", hostile=False, n_items=4, width=4)
-    export(atlas, tmp_path / "site")
-    before = (tmp_path / "site" / "index.html").read_bytes()
-    site_annexes.write(atlas, ["upos:TAG0", "upos:TAG1"])
-    table = tmp_path / "atlas" / "rankings" / "auroc.units.parquet"
-    table.write_bytes(table.read_bytes()[:-1])
-    with pytest.raises(StoreError, match="corrupted or missing"):
-        export(atlas, tmp_path / "site")
-    assert (tmp_path / "site" / "index.html").read_bytes() == before
-    shutil.rmtree(tmp_path / "atlas" / "rankings")
-    export(atlas, tmp_path / "site")
-    assert not (tmp_path / "site" / "rankings.html").exists()
-    assert (tmp_path / "site" / "probes" / "upos.html").exists()

@@ -76,7 +76,7 @@ class Ablation:
         return found
 
 
-TABLES = ("curve", *OF_UNITS, "pairs", "greedy")
+TABLES = ("curve", *OF_UNITS, "trends", "pairs", "greedy")
 
 
 def ablations(beside: Beside) -> list[Ablation]:
@@ -89,18 +89,30 @@ def _read(beside: Beside, annex: Annex) -> Ablation:
     matches = tables["matches"]
     if matches and "q" not in matches[0]:
         rates = adjust(np.array([each.get("difference_p") for each in matches], np.float64))
-        tables["matches"] = [{**row, "q": rate} for row, rate in zip(matches, rates.tolist(), strict=True)]
+        tables["matches"] = [plain(row, q=rate) for row, rate in zip(matches, rates.tolist(), strict=True)]
     rising = bool(annex.about.get("rising"))
+    for row in tables["causes"]:
+        row["verdict"] = verdict(row, rising)
     tables["matches"] = [
-        {**plain(row), "verdict": verdict(row, rising), "contradicts": contradicts(row, rising)}
-        for row in tables["matches"]
+        plain(row, verdict=verdict(row, rising), contradicts=contradicts(row, rising)) for row in tables["matches"]
     ]
     return Ablation(annex, tables)
 
 
-def plain(row: Mapping[str, Any]) -> Row:
-    """A row with None for what is no number."""
-    return {name: None if value != value else value for name, value in row.items()}
+class Cells(dict[str, Any]):
+    """A row; columns that a result need not have are None.
+
+    >>> Cells(effect=0.5)["low"] is None
+    True
+    """
+
+    def __missing__(self, name: str) -> None:
+        return None
+
+
+def plain(row: Mapping[str, Any], **further: Any) -> Row:
+    """A row with None for what is no number or not there, and further columns."""
+    return Cells({name: None if value != value else value for name, value in row.items()} | further)
 
 
 def sentences(found: Sequence[Ablation], key: UnitKey) -> list[str]:
@@ -109,11 +121,11 @@ def sentences(found: Sequence[Ablation], key: UnitKey) -> list[str]:
     for each in found:
         rows = each.of_unit.get(key, {})
         there += [at_concept(row, each.metric, each.rising) for row in rows.get("matches", ())]
-        there += [f"{_capital(row['contradiction'])}." for row in rows.get("causes", ()) if row.get("contradiction")]
+        there += [f"It {_inside(row['contradiction'])}." for row in rows.get("causes", ()) if row.get("contradiction")]
         everything += [overall(row, each.metric, each.rising) for row in rows.get("units", ())]
     return [*there[:1], *everything[:1]]
 
 
-def _capital(text: object) -> str:
-    said = str(text).strip().rstrip(".")
-    return f"{said[:1].upper()}{said[1:]}"
+def _inside(text: object) -> str:
+    """A sentence that goes on after its subject."""
+    return str(text).strip().rstrip(".")

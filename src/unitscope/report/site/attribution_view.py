@@ -14,8 +14,8 @@ from unitscope.report.site.effect_words import amount, ends, known
 from unitscope.report.site.parameters import parameter_rows
 
 Row = dict[str, Any]
-N_UNITS, N_ITEMS, N_WORDS = 100, 12, 80
-"""Most units, items and words of an item that are shown."""
+N_UNITS, N_ITEMS, N_WORDS, N_JUDGED = 100, 12, 80, 3
+"""Most units, items and words of an item that are shown, and layers whose judgement is told in words."""
 _HIDDEN = ("notes", "parameters", "n_items")
 
 
@@ -95,16 +95,14 @@ def lede(flow: Row, judged: Sequence[Row]) -> list[str]:
     best = _best(flow["units"].values(), 1)
     if best:
         row = best[0]
-        said.append(
-            f"Most through {row['layer']}:{row['unit']}: {amount(row['mean'])} {ends(row['low'], row['high'])} on average."
+        between = f" {ends(row['low'], row['high'])}" if known(row["low"]) else ""
+        said.append(f"Most through {row['layer']}:{row['unit']}: {amount(row['mean'])}{between} on average.")
+    tested = [row for row in judged if known(row["correlation"])]
+    if tested:
+        told = ", ".join(
+            f"{row['layer']} {amount(row['correlation'])} {ends(row['low'], row['high'])}" for row in tested[:N_JUDGED]
         )
-    for row in judged[:1]:
-        if known(row.get("correlation")):
-            known_ends = ends(row.get("low"), row.get("high"))
-            said.append(
-                f"Judged by taking out {counted(row['n_units'], 'unit')} of {row['layer']} one by one, the rank "
-                f"correlation is {amount(row['correlation'])} {known_ends}."
-            )
+        said.append(f"Rank correlation with what taking units out one by one does: {told}.")
     if not judged:
         said.append("It was not judged against taking units out.")
     return said
@@ -146,7 +144,7 @@ def _maps(items: Sequence[Row], sites: Sequence[Row], order: Sequence[str]) -> l
                 ],
                 "n_words": len(places),
                 "sums": [_sum(by_layer[layer].values()) for layer in layers],
-                "ends": [ends_of.get((item, layer), {}) for layer in layers],
+                "ends": [ends_of.get((item, layer), plain({})) for layer in layers],
             }
         )
     return found

@@ -128,7 +128,8 @@ class Beside:
         """Results of kinds with pages that are damaged, of another version or of another atlas."""
         for kind, _, _ in PAGES:
             self.of(kind)
-        return self._left_out
+        order = {kind: at for at, (kind, _, _) in enumerate(PAGES)}
+        return sorted(self._left_out, key=lambda each: (order.get(each.kind, len(order)), each.name))
 
     def get(self, kind: str, name: str) -> Annex:
         """One result. Raises StoreError where there is none of this name."""

@@ -8,9 +8,9 @@ from typing import Any
 from unitscope.report.site.charts import Spec, finished
 from unitscope.report.site.probe_view import EXPLAINED, SELECTIONS
 
-_COLORS = ("var(--contextual)", "var(--soft)", "var(--lexical)", "var(--positional)")
-_SHAPES = ("circle", "square", "triangle-down", "diamond")
-_DASHES = ([1, 0], [5, 3], [2, 2], [8, 2, 2, 2])
+_COLORS = ("var(--contextual)", "var(--soft)", "var(--lexical)", "var(--positional)", "var(--appearance)")
+_SHAPES = ("circle", "square", "triangle-down", "diamond", "cross")
+_DASHES = ([1, 0], [5, 3], [2, 2], [8, 2, 2, 2], [1, 3])
 PANEL = 440
 """Width of a panel; the page's script makes them narrower, or stacks them, where there is less room."""
 
@@ -39,7 +39,7 @@ def lines(
     title: str = "units (logarithmic)",
     logarithmic: bool = True,
 ) -> Spec:
-    """Lines of up to four selections with their intervals, a panel each `panel`; a dashed rule is `full`.
+    """Lines of up to five selections with their intervals, a panel each `panel`; a dashed rule is `full`.
 
     `values` have `panel`, `selection`, `units` (along the axis), `value`, `low` and `high`.
     """

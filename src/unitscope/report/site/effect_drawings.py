@@ -58,7 +58,7 @@ def dose(rows: Sequence[dict[str, Any]], unedited: float | None, metric: str) ->
 
     The dashed line is the unedited value; the band is that value plus the interval of the paired difference.
     """
-    points = [row for row in rows if known(row.get("value"))]
+    points = [row for row in rows if known(row.get("value")) and known(row.get("quantile"))]
     if not points:
         return Markup("")
     bands = [
@@ -72,12 +72,13 @@ def dose(rows: Sequence[dict[str, Any]], unedited: float | None, metric: str) ->
     least, most = min(values), max(values)
     room = 0.06 * (most - least) or abs(most) * 0.01 or 1.0
     least, most = least - room, most + room
+    reaches: float = most - least
 
     def x(row: dict[str, Any]) -> float:
         return round(_LEFT + (_RIGHT - _LEFT) * float(row["quantile"]), 1)
 
     def y(value: float) -> float:
-        return round(_BOTTOM - (_BOTTOM - _TOP) * (value - least) / (most - least), 1)
+        return float(round(_BOTTOM - (_BOTTOM - _TOP) * (value - least) / reaches, 1))
 
     parts = [_frame(least, most, y)]
     drawn = [(x(row), band) for row, band in zip(points, bands, strict=True) if band]

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from unitscope.report.plain import count, counted, number
-from unitscope.report.site.ablations import Ablation
+from unitscope.report.site.ablations import Ablation, plain
 from unitscope.report.site.data import SiteData, UnitKey
 from unitscope.report.site.effect_drawings import reach
 from unitscope.report.site.effect_words import FALSE_DISCOVERIES, amount, cost, ends, known, matters
@@ -20,7 +20,7 @@ N_UNITS, N_HEAT, N_DOSES = 300, 40, 24
 """Most single units in the table, in the heat table of classes, and curves of doses."""
 SELECTIONS = ("top", "random", "bottom")
 PANELS = (("", "taken out"), ("keep ", "kept, all others taken out"))
-_HIDDEN = ("metric", "rising", "unedited", "parameters", "notes", "n_items", "n_blocks", "task")
+_HIDDEN = ("metric", "rising", "unedited", "parameters", "notes", "n_items", "n_blocks", "task", "halves")
 
 
 def effects_view(data: SiteData) -> list[Row]:
@@ -65,7 +65,7 @@ def effect_view(data: SiteData, name: str) -> dict[str, Any]:
         "lede": lede(found),
         "curve": curve_points(found),
         "beyond": [_named(row) for row in tables["curve"] if row["selection"].endswith("beyond")],
-        "units": [{**row, "matters": matters(row, found.rising)} for row in units[:N_UNITS]],
+        "units": [plain(row, matters=matters(row, found.rising)) for row in units[:N_UNITS]],
         "n_units": len(units),
         "most": reach(units),
         "classes": _classes(found),
@@ -157,7 +157,7 @@ def _around(found: Ablation, row: Row) -> tuple[float | None, float | None]:
 
 
 def _named(row: Row) -> Row:
-    return {**row, "kept": row["selection"].startswith("keep ")}
+    return plain(row, kept=row["selection"].startswith("keep "))
 
 
 def _classes(found: Ablation) -> Row | None:
@@ -186,22 +186,24 @@ def cell(row: Row | None, most: float, rising: bool) -> Row | None:
     if row is None or not known(row["effect"]):
         return None
     lost = cost(row["effect"], rising)
-    return {
-        **row,
-        "heat": min(abs(lost) / most, 1.0),
-        "better": lost < 0,
-        "sure": known(row.get("q")) and row["q"] <= FALSE_DISCOVERIES,
-    }
+    sure = known(row.get("q")) and row["q"] <= FALSE_DISCOVERIES
+    return plain(row, heat=min(abs(lost) / most, 1.0), better=lost < 0, sure=sure)
 
 
 def doses(found: Ablation, keys: Sequence[UnitKey]) -> list[Row]:
     """Doses and responses of units, by quantile."""
     made = []
+    trends = {(row["layer"], int(row["unit"])): row for row in found.tables["trends"]}
     for key in keys:
-        rows = sorted(found.of_unit.get(key, {}).get("doses", ()), key=lambda row: row["quantile"])
+        rows = sorted(found.of_unit.get(key, {}).get("doses", ()), key=_place)
         if rows:
-            made.append({"key": key, "rows": rows, "unedited": found.unedited, "metric": found.metric})
+            made.append({"key": key, "rows": rows, "unedited": found.unedited, "trend": trends.get(key)})
     return made
+
+
+def _place(row: Row) -> tuple[float, float]:
+    """Order of doses: by what the unit is set to; settings that are no quantile (as 0) among them."""
+    return (row["setting"] if known(row["setting"]) else 0.0, row["quantile"] if known(row["quantile"]) else 0.5)
 
 
 def unit_effects(data: SiteData, key: UnitKey) -> Row | None:
@@ -216,7 +218,7 @@ def unit_effects(data: SiteData, key: UnitKey) -> Row | None:
         parts.append(
             {
                 **described(found),
-                "own": [{**row, "matters": matters(row, found.rising)} for row in own],
+                "own": [plain(row, matters=matters(row, found.rising)) for row in own],
                 "matches": tables.get("matches", []),
                 "causes": tables.get("causes", []),
                 "classes": [each for row in classes if (each := cell(row, most, found.rising))],

@@ -73,7 +73,7 @@ def verdict(row: Row, rising: bool) -> str:
     'specific'
     """
     if row.get("verdict"):
-        return str(row["verdict"])
+        return str(row["verdict"]).replace(NOTHING, "")
     if not known(row.get("q")) or not known(row.get("inside_low")):
         return ""
     if row["q"] > FALSE_DISCOVERIES:

@@ -24,7 +24,8 @@ from unitscope.report.site.effect_view import effect_view, effects_view
 from unitscope.report.site.overview_view import concept_bars, kinds, overview_view, passport_rows
 from unitscope.report.site.probe_view import probe_view, probes_view, who
 from unitscope.report.site.ranking_view import ranking_view, rankings_view
-from unitscope.report.site.steering_view import steering_list, steering_view, strength_points
+from unitscope.report.site.steering_view import lede as steered
+from unitscope.report.site.steering_view import score, steering_list, steering_view, strength_points
 from unitscope.report.site.unit_view import unit_view
 
 if TYPE_CHECKING:
@@ -83,7 +84,13 @@ def environment() -> Environment:
     env.globals.update(who=who, change=compared.change, alike=compared.alike)
     for name in ("amount", "ends", "span", "VERDICTS"):
         env.globals[name] = getattr(effect_words, name)
-    env.globals.update(deviation=effect_drawings.deviation, dose=effect_drawings.dose, is_number=effect_words.known)
+    env.globals.update(
+        deviation=effect_drawings.deviation,
+        dose=effect_drawings.dose,
+        is_number=effect_words.known,
+        score=score,
+        lede_of=steered,
+    )
     env.filters["inert"] = inert.inert
     env.filters["clean"] = plain.clean
     env.globals["parts"] = env.get_template("parts.html").module

@@ -217,7 +217,7 @@
   // ---- small tables that sort
   document.querySelectorAll("table.sortable").forEach((table) => {
     const body = table.tBodies[0];
-    const worth = (cell) => { const text = cell.textContent.trim(), found = text.replace(/,/g, "").match(/^[<–]?\s*(-?\d*\.?\d+)/); return found ? Number(found[1]) : text.startsWith("–") || !text ? null : text.toLowerCase(); };
+    const worth = (cell) => { const text = cell.textContent.trim(), found = text.replace(/,/g, "").match(/^[<–]?\s*([+-]?\d*\.?\d+(?:e[+-]?\d+)?)/); return found ? Number(found[1]) : text.startsWith("–") || !text ? null : text.toLowerCase(); };
     [...table.tHead.rows[0].cells].forEach((head, column) => {
       const made = make("button", { type: "button" }, head.textContent);
       head.replaceChildren(made);
