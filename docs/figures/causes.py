@@ -5,7 +5,7 @@ step leaves a file in the folder of the run, and a step whose file is there is n
 atlas' folder, to run it anew. Tables stand between `<!-- begin table: NAME -->` and `<!-- end table -->`; everything
 else on the page stays as it is.
 
-Usage: docs/figures/causes.py FOLDER [--data SHARED --minilm MODEL --gpt2 FOLDER] [--only NAME] [--page PAGE]
+Usage: docs/figures/causes.py FOLDER [--data SHARED --minilm MODEL --gpt2 FOLDER] [--only NAME] [--planted FILE]
 """
 
 from __future__ import annotations
@@ -54,6 +54,21 @@ LEXICON: Mapping[str, Sequence[str]] = {
         "suit",
         "clothing",
     ],
+    "article": ["a", "an", "the"],
+    "activity": [
+        "playing",
+        "standing",
+        "sitting",
+        "walking",
+        "running",
+        "riding",
+        "holding",
+        "wearing",
+        "looking",
+        "jumping",
+    ],
+    "animal": ["dog", "dogs", "cat", "horse", "horses", "bird", "birds", "puppy"],
+    "outdoor place": ["street", "beach", "field", "park", "road", "grass", "snow", "water", "sidewalk", "mountain"],
     "place word": ["in", "on", "at", "near", "behind", "under", "over", "by", "above", "through", "into"],
 }
 
@@ -70,14 +85,14 @@ STEPS = (
     Step(
         "news/manifest.json",
         "map {minilm} --corpus {data}/ag_news/part.csv --columns header=class+title+description,text=title,"
-        f"label=class,names={{data}}/ag_news/classes.txt@1 --layers {NEWS_LAYER} --concepts labels --max-items 1600 "
+        f"label=class,names={{data}}/ag_news/classes.txt@1 --layers {NEWS_LAYER} --concepts labels "
         "--no-lens --workers 1 --out {run}/news",
     ),
     Step("news/rankings/f.json", "rank {run}/news --by f --concepts labels --half a --name f"),
     *(
         Step(
             f"news/effects/loss-{edit}.json",
-            "ablate {run}/news --ranking f --task label:class:loss --units 10,50,200,800 --draws 3 --max-items 300 "
+            "ablate {run}/news --ranking f --task label:class:loss --units 10,50,200,800 --draws 3 --max-items 400 "
             f"--edit {edit} --name loss-{edit}",
         )
         for edit in ("zero", "mean")
@@ -90,15 +105,15 @@ STEPS = (
     Step(
         "captions/manifest.json",
         "map {gpt2}/model --corpus {gpt2}/captions.txt --layers h.*.mlp.act --concepts "
-        "lexicon:{run}/lexicon.json --concepts words:40,position --max-items 1500 --workers 1 --out {run}/captions",
+        "lexicon:{run}/lexicon.json --max-items 1000 --workers 1 --out {run}/captions",
     ),
     Step(
         "captions/effects/causes.json",
-        "ablate {run}/captions --causes 60 --max-items 400 --name causes",
+        "ablate {run}/captions --causes 60 --max-items 200 --name causes",
     ),
     Step(
         "captions/effects/single.json",
-        f"ablate {{run}}/captions --single {CAPTION_LAYER} --max-items 150 --keep-ranking importance --name single",
+        f"ablate {{run}}/captions --single {CAPTION_LAYER} --max-items 80 --keep-ranking importance --name single",
     ),
     Step("captions/rankings/auroc.json", "rank {run}/captions --by auroc --concepts lexicon --half a --name auroc"),
     Step(
@@ -109,7 +124,7 @@ STEPS = (
     *(
         Step(
             f"captions-{method}/attribution.json",
-            f"attribute {{gpt2}}/model --corpus {{gpt2}}/captions.txt --max-items 100 --layers {CAPTION_LAYER} "
+            f"attribute {{gpt2}}/model --corpus {{gpt2}}/captions.txt --max-items 60 --layers {CAPTION_LAYER} "
             f"--target loss --method {method} --judge 64 --heat 0 --out {{run}}/captions-{method}",
         )
         for method in ("integrated-gradients", "gradient-x-activation")
@@ -295,6 +310,31 @@ def times(run: Path) -> str:
     return markdown(["", "seconds of processor"], [*rows, ["all", number(sum(by.values()))]])
 
 
+def trained(gpt2: Path) -> str:
+    """Perplexity of the small GPT-2 beside counts."""
+    figures = json.loads((gpt2 / "figures.json").read_text(encoding="utf-8"))
+    rows = [
+        [
+            {"network": "the small GPT-2"}.get(name, name),
+            f"{each['perplexity']:.1f}",
+            f"[{each['low']:.1f}, {each['high']:.1f}]",
+        ]
+        for name, each in figures["held_out"].items()
+    ]
+    return markdown(["", "perplexity of a token", "95 %"], rows)
+
+
+def planted(line: str) -> str:
+    """Who finds the planted causes, from the last line of benchmarks/causes.py."""
+    figures = json.loads(line)
+    rows = [
+        [name, f"{effect(each['recall'])} {interval(each['low'], each['high'])}", effect(each["false"])]
+        for name, each in figures["methods"].items()
+    ]
+    text = markdown(["", "recall", "false of those named"], rows)
+    return f"{text}\n{count(figures['networks'])} networks.\n"
+
+
 def tables(run: Path) -> dict[str, Callable[[], str]]:
     """What can be made of the files that are there."""
     made: dict[str, Callable[[], str]] = {}
@@ -428,6 +468,7 @@ def main() -> int:
     parser.add_argument("--data", help="folder of ag_news and camvid, with models beside it")
     parser.add_argument("--minilm", help="folder of all-MiniLM-L6-v2")
     parser.add_argument("--gpt2", help="folder that benchmarks/small_gpt2.py --out has written")
+    parser.add_argument("--planted", type=Path, help="file with the JSON object of benchmarks/causes.py")
     parser.add_argument("--only", help="only steps whose file begins so: news, captions, street")
     parser.add_argument("--page", type=Path, default=PAGE)
     arguments = parser.parse_args()
@@ -435,6 +476,10 @@ def main() -> int:
     if all(places.values()):
         carried_out({**places, "run": str(arguments.run)}, arguments.only)
     made = {name: table() for name, table in tables(arguments.run).items()}
+    if arguments.gpt2 and (Path(arguments.gpt2) / "figures.json").exists():
+        made["trained"] = trained(Path(arguments.gpt2))
+    if arguments.planted is not None:
+        made["planted"] = planted(arguments.planted.read_text(encoding="utf-8").splitlines()[-1])
     arguments.page.write_text(filled(arguments.page.read_text(encoding="utf-8"), made), encoding="utf-8")
     draw(arguments.run)
     return 0
