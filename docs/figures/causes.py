@@ -14,6 +14,7 @@ import argparse
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 import time
@@ -109,13 +110,18 @@ STEPS = (
     ),
     Step(
         "captions/effects/causes.json",
-        "ablate {run}/captions --causes 60 --max-items 200 --name causes",
+        "ablate {run}/captions --causes 60 --max-items 500 --name causes",
     ),
     Step(
         "captions/effects/single.json",
         f"ablate {{run}}/captions --single {CAPTION_LAYER} --max-items 80 --keep-ranking importance --name single",
     ),
     Step("captions/rankings/auroc.json", "rank {run}/captions --by auroc --concepts lexicon --half a --name auroc"),
+    Step(
+        "captions/effects/persons.json",
+        'ablate {run}/captions --ranking auroc --concept "lexicon:several persons" --units 5,20,80,300 --draws 3 '
+        "--max-items 300 --edit mean --name persons",
+    ),
     Step(
         "captions/steering/female.json",
         f"steer {{run}}/captions --property words:{FEMALE} --ranking auroc --concept lexicon:female --units 5,20,80 "
@@ -149,7 +155,7 @@ def carried_out(places: Mapping[str, str], only: str | None) -> None:
     for step in STEPS:
         if (run / step.made).exists() or (only and not step.made.startswith(only)):
             continue
-        words = [word.format(**places) for word in step.command.split()]
+        words = [word.format(**places) for word in shlex.split(step.command)]
         print(f"unitscope {' '.join(words)}", file=sys.stderr)
         before = os.times()
         subprocess.run([sys.executable, "-m", "unitscope", *words], check=True, stdout=subprocess.DEVNULL)
@@ -185,7 +191,9 @@ def curve(atlas: Atlas, name: str) -> str:
         top, bottom, random, beyond = (at[each, n] for each in ("top", "bottom", "random mean", "beyond"))
         cells = [count(n), *(f"{small(each['effect'])} {small_interval(each)}" for each in (top, random, bottom))]
         rows.append([*cells, f"{small(beyond['effect'])} {small_interval(beyond)}"])
-    return markdown(["units out", "top", "random", "bottom", "top less random"], rows)
+    about = found.about
+    text = markdown(["units out", "top", "random", "bottom", "top less random"], rows)
+    return f"{text}\nUnedited {about['metric']} {about['unedited']:.2f}; {count(about['n_items'])} held-out items.\n"
 
 
 def steered(atlas: Atlas, name: str) -> str:
@@ -353,6 +361,8 @@ def tables(run: Path) -> dict[str, Callable[[], str]]:
                 "needed": lambda: needed(captions),
                 "idle": lambda: idle(captions),
             }
+        if "persons" in annexes(captions, "effects"):
+            made["captions-curve"] = lambda: curve(captions, "persons")
         if "single" in annexes(captions, "effects"):
             made["single"] = lambda: single(captions)
         if "female" in annexes(captions, "steering"):
