@@ -53,6 +53,26 @@ def test_a_lexical_finding_says_so() -> None:
     assert "within word form" not in told
 
 
+MOVED: dict[str, Any] = {
+    "inside": -0.0148,
+    "inside_low": -0.016,
+    "inside_high": -0.0123,
+    "outside": -0.00151,
+    "n_inside": 90,
+    "n_outside": 700,
+}
+
+
+def test_what_becomes_of_vectors_without_the_unit() -> None:
+    assert demo.loss(ROW, MOVED) == (
+        " Without it the vectors of sentences with month names move by .015 [.012, .016] (1 - cosine), of others by "
+        ".0015."
+    )
+    few = {**MOVED, "inside_low": None, "inside_high": None, "n_outside": 0}
+    assert demo.loss(ROW, few) == " Without it the vectors of sentences with month names move by .015 (1 - cosine)."
+    assert demo.loss(ROW, None) == demo.loss(ROW, {**MOVED, "n_inside": 0}) == ""
+
+
 def test_every_concept_has_a_name_in_words() -> None:
     assert demo.plain_name("feats:Number=Plur") == "words with Number=Plur"
     assert demo.plain_name("position:first") == "words tagged 'first' (position)"
@@ -116,8 +136,10 @@ def test_the_command_maps_and_tells(
     assert result.stdout.endswith(f"see: unitscope show {tmp_path / 'd'}\nopen: {index}\n")
     assert index.is_file()
     assert Atlas.open(tmp_path / "d").manifest["study"]["baselines"] == run
+    assert "Without it the vectors of sentences with " in " ".join(result.stdout.split())
     told = json.loads(CliRunner().invoke(app, [*arguments, "--json", "--no-site"]).stdout)
     assert len(told["findings"]) == 2
+    assert "(1 - cosine)" in told["findings"][1]
     assert told["site"] is None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -56,20 +57,22 @@ class Numbers:
         return Encoded([np.array(text.spans).reshape(-1, 2) for text in texts], (values.float(),))
 
 
+@cache
 def signals(seed: int) -> np.ndarray:
     made = np.random.default_rng(seed).normal(0, 1, N_UNITS)
     made[list(CAUSES)] = made[list(CAUSES)] / 4 + (1.0 if seed % 2 else -1.0)
     return made
 
 
+@cache
 def planted() -> tuple[TorchModel, list[list[Item]], Habits]:
     draw = np.random.default_rng(3)
     items = []
-    for n in range(460):
+    for n in range(260):
         words = 2 * draw.integers(1, 10_000, 4) + n % 2
         text = Text.from_words([str(word) for word in words])
         items.append(Item(f"s{n}", f"s{n}", {"source": text}, labels={"said": "yes" if n % 2 else "no"}))
-    parts = [items[:400], items[400:420], items[420:]]
+    parts = [items[:200], items[200:220], items[220:]]
     model = TorchModel(Planted().eval(), Numbers())
     layer = model.resolve(["units"])
     values = model.run(parts[0], layer).values["units"].numpy()
@@ -92,7 +95,7 @@ def steered(first: Sequence[int], grid: Grid, *, remove: bool = False) -> Sweep:
 
 @pytest.mark.parametrize("how", ["add", "gap", "set"])
 def test_causes_steer_fully_and_random_units_do_not(how: str) -> None:
-    found = steered(CAUSES, Grid(how, sizes=(1, 2), strengths=(0.5, 2.0), n_draws=3))
+    found = steered(CAUSES, Grid(how, sizes=(1, 2), strengths=(0.5, 2.0), n_draws=3, limit=0.3))
     none, mine, random, beyond = (found.of(name) for name in ("none", "steered", "random mean", "beyond"))
     assert none is not None
     assert mine is not None
@@ -102,7 +105,7 @@ def test_causes_steer_fully_and_random_units_do_not(how: str) -> None:
     assert random.success == pytest.approx(0.0, abs=0.05)
     assert (mine.gain.effect, mine.gain.low) == (1.0, 1.0)
     assert beyond.gain.effect == pytest.approx(1.0 - random.success)
-    assert abs(mine.harm.effect) < 0.1, "the class' own directions are not damage"
+    assert abs(mine.harm.effect) < 0.3, "the class' own directions are not damage"
     assert set(found.units) <= {UNITS[n] for n in CAUSES}
     assert sum(each.chosen for each in found.tried if each.selection == "steered") == 1
     assert all(each.success == 1.0 for each in found.examples)

@@ -164,6 +164,9 @@ def test_dry_run(ranked: Path) -> None:
         (("--ranking", "f", "--task", "lm"), "no output embedding"),
         (("--ranking", "f", "--task", "label:topic"), "This corpus has no labels"),
         (("--ranking", "f", "--task", "python:no:such"), "Cannot import 'no:such'"),
+        (("--match", f"{FFN}:99=upos:NOUN", "--task", "similarity"), "99' is out of range"),
+        (("--match", f"{FFN}:1=upos:NUON", "--task", "similarity"), "no concept 'upos:NUON'"),
+        (("--match", "encoder", "--task", "similarity"), "encoder"),
         (("--ranking", "f", "--concept", "upos:NUON"), "No ranking for 'upos:NUON'"),
         (("--single", "nowhere"), "not in this atlas"),
         (("--retain", "--single", FFN), "Got --retain with no units"),
@@ -243,3 +246,27 @@ def test_tasks_that_cannot_be(ranked: Path, task: str, told: str) -> None:
     shown = call("ablate", ranked, "--task", task, "--ranking", "f")
     assert shown.exit_code == 2, shown.output
     assert told in " ".join(shown.stderr.split())
+
+
+def test_matches_of_ones_choice_by_items(ranked: Path) -> None:
+    line = ("ablate", ranked, "--task", "similarity", "--max-items", 40, "--match", f"{FFN}:1=upos:VERB")
+    found = json.loads(call(*line, "--match", f"{FFN}:2=upos:DET", "--name", "chosen", "--json").stdout)
+    rows = found["match_effects"]
+    assert [(row["unit"], row["concept"]) for row in rows] == [(1, "upos:VERB"), (2, "upos:DET")]
+    assert all(row["n_inside"] + row["n_outside"] == 40 for row in rows)
+    assert rows[0]["inside"] < 0
+    shown = call(*line, "--name", "chosen")
+    assert "Matches: cosine in items with the concept and without" in shown.stdout
+
+
+def test_contextual_matches_come_first(ranked: Path) -> None:
+    from unitscope.causal.asking import asked_of
+    from unitscope.causal.question import Question
+    from unitscope.report.findings import best_supported
+
+    atlas = Atlas.open(ranked)
+    asked = asked_of(atlas, Question("similarity", matches=10**6)).matches
+    kinds = {(f"{row['layer']}:{row['unit']}", row["concept"]): row["kind"] for row in best_supported(atlas, top=10**6)}
+    contextual = [kinds[match] == "contextual" for match in asked]
+    assert len(asked) == len(kinds)
+    assert contextual == sorted(contextual, reverse=True)

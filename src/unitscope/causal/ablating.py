@@ -83,7 +83,10 @@ def ablate(
     say = tick or silent
     asked = asked_of(atlas, question)
     loaded = _model(atlas, model)
-    values = activations_of(atlas, layers=asked.layers, model=loaded, corpus=corpus, tick=say)
+    # Without values to read, sites and concepts of the first layer are enough: a short pass.
+    first = sorted(asked.layers, key=atlas.layers.index)[:1]
+    read = asked.layers if question.reads_values else first
+    values = activations_of(atlas, layers=read, model=loaded, corpus=corpus, tick=say)
     network = _with_bases(atlas, loaded, asked.layers)
     train, held = _halves(atlas, values, question, corpus)
     resample = atlas.manifest["study"]["resample"]

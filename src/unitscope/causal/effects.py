@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import t as student
 
-from unitscope.causal.bound import Bound, Value, ratio
+from unitscope.causal.bound import Bound, Value, balanced, ratio
 from unitscope.edits import Edit
 from unitscope.models.editing import Editable
 
@@ -51,6 +51,11 @@ class Sums:
     def values(self) -> Floats:
         """The task's value under each edit, [E]."""
         return self.value(self.statistics.sum(axis=1))
+
+    @property
+    def is_mean(self) -> bool:
+        """Whether statistics are sums of numbers and how many there are, so that an item has a value of its own."""
+        return self.value in (ratio, balanced)
 
     @property
     def sums(self) -> Floats:

@@ -38,7 +38,9 @@ def tables_of(found: Ablated) -> dict[str, list[Row]]:
     """Rows by table, of what was asked for."""
     tables: dict[str, list[Row]] = {}
     if found.curve is not None:
-        tables |= {"curve": curve_rows(found.curve), "items": item_rows(found)}
+        tables["curve"] = curve_rows(found.curve)
+        if found.curve.sums.is_mean:
+            tables["items"] = item_rows(found)
     if found.single is not None:
         tables["units"] = unit_rows(found.single)
         if found.single.classes:

@@ -86,6 +86,11 @@ class Question:
                 raise TaskError(f"Got {option} with no units.", expected=f"{other} beside it")
 
     @property
+    def reads_values(self) -> bool:
+        """Whether units' values are needed beside the running model."""
+        return bool(self.edit == "mean" or self.doses or self.causes)
+
+    @property
     def chooses(self) -> bool:
         """Whether half A is measured as well."""
         return bool(self.single or self.greedy)

@@ -70,11 +70,11 @@ class SteerOptions:
 
 
 def run(options: SteerOptions) -> None:
-    """Change a property of a network's output by setting or shifting the units that a ranking gives.
+    """Change a property of the output by the units of a ranking.
 
-    How many units and how strongly is chosen on a part of the half of the documents that rankings are made from, and
-    tested on the other half, beside as many random units. With --remove a property is taken away. Kept beside the
-    atlas.
+    Units are shifted, set or scaled. How many and how strongly is chosen on a part of the half of the documents that
+    rankings are made from, and tested on the other half, beside as many random units. With --remove a property is
+    taken away. Kept beside the atlas.
     """
     from unitscope.annex import check_name
     from unitscope.atlas import Atlas

@@ -29,7 +29,8 @@ def shown(found: Ablated, top: int) -> RenderableType:
     where = f"{counted(found.n_items, 'held-out item')}{' (' + numbers + ')' if numbers else ''}"
     parts.append(Text(f"Unedited: {found.metric} {_value(found, found.unedited)} on {where}."))
     if found.chance == found.chance:
-        parts.append(Text(f"Naming the most frequent class every time: {number(found.chance)}."))
+        named = "one class" if found.metric.startswith("balanced") else "the most frequent class"
+        parts.append(Text(f"Naming {named} every time: {number(found.chance)}."))
     if found.left_out:
         parts.append(Text(f"Left out: {counted(found.left_out, 'item')} that the task cannot measure."))
     if found.curve is not None:

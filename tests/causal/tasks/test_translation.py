@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,10 +13,12 @@ import pytest
 import sacrebleu
 import torch
 import transformers
+from typer.testing import CliRunner
 
 from unitscope import edits
 from unitscope.causal.effects import measured
 from unitscope.causal.tasks.translation import Translation, Writer
+from unitscope.cli import app
 from unitscope.edits import Edit
 from unitscope.errors import TaskError
 from unitscope.models.huggingface import from_pretrained
@@ -132,3 +135,26 @@ def test_beams_and_errors(translator: Callable[[str], Path], labelled: list[Item
     long = replace(items[0], grids={**items[0].grids, "source": replace(items[0].grids["source"], text="dog " * 60)})
     assert Translation("loss").bound(model, [long, *items[1:]]).left_out == 1
     np.testing.assert_array_equal(Translation("bleu").bound(model, items).value(np.zeros(10)), 0.0)
+
+
+def test_from_the_command_line(translator: Callable[[str], Path], labelled: list[Item], tmp_path: Path) -> None:
+    def call(verb: str, *arguments: object) -> Any:
+        return CliRunner().invoke(app, [verb, *map(str, arguments)], prog_name="unitscope")
+
+    pairs = [f"{item.grids['source'].text}\t{item.grids['target'].text}" for item in labelled]
+    (tmp_path / "pairs.tsv").write_text("\n\n".join(pairs) + "\n", encoding="utf-8")
+    atlas, layer = tmp_path / "atlas", LAYERS["marian"]
+    line = ("--corpus", tmp_path / "pairs.tsv", "--layers", layer, "--concepts", "words", "--workers", 1)
+    mapped = call("map", translator("marian"), *line, "--measures", "auroc", "--out", atlas)
+    assert mapped.exit_code == 0, mapped.stderr
+    assert call("rank", atlas, "--by", "variance", "--name", "v").exit_code == 0
+    asked = ("--ranking", "v", "--units", "1,24", "--draws", 1, "--max-items", 15, "--json")
+    found = call("ablate", atlas, "--task", "translation:chrf", *asked)
+    assert found.exit_code == 0, found.stderr
+    data = json.loads(found.stdout)
+    assert data["metric"] == "chrF"
+    assert data["n_items"] == 15
+    assert 0 < data["unedited"] < 100
+    top = next(row for row in data["curve"] if (row["selection"], row["n_units"]) == ("top", 24))
+    assert top["effect"] != 0
+    assert top["low"] < top["effect"] < top["high"]
