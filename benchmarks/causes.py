@@ -50,7 +50,7 @@ from unitscope.causal.to_units import attribute_units
 from unitscope.planted_network import LAYER, PlantedNetwork, class_scores, token_scores
 from unitscope.stats.discoveries import adjust
 
-N_NETWORKS, LEVEL = 20, 0.05
+N_NETWORKS, LEVEL = 6, 0.05
 STRENGTH = (0.3, 2.0)
 METHODS: Mapping[str, Method] = {
     "conductance": Conductance(10),

@@ -12,11 +12,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import re
+import shlex
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,7 +108,7 @@ STEPS = (
     ),
     Step(
         "captions/effects/causes.json",
-        "ablate {run}/captions --causes 60 --max-items 200 --name causes",
+        "ablate {run}/captions --causes 60 --max-items 500 --name causes",
     ),
     Step(
         "captions/effects/single.json",
@@ -117,9 +116,14 @@ STEPS = (
     ),
     Step("captions/rankings/auroc.json", "rank {run}/captions --by auroc --concepts lexicon --half a --name auroc"),
     Step(
+        "captions/effects/persons.json",
+        'ablate {run}/captions --ranking auroc --concept "lexicon:several persons" --units 5,20,80,300 --draws 3 '
+        "--max-items 300 --edit mean --name persons",
+    ),
+    Step(
         "captions/steering/female.json",
-        f"steer {{run}}/captions --property words:{FEMALE} --ranking auroc --concept lexicon:female --units 5,20,80 "
-        "--prompt-words 1 --max-items 100 --name female",
+        f"steer {{run}}/captions --property words:{FEMALE} --ranking auroc --concept lexicon:female --units 5,20 "
+        "--strengths 2,4,8 --limit 0.4 --prompt-words 1 --max-items 100 --name female",
     ),
     *(
         Step(
@@ -128,6 +132,17 @@ STEPS = (
             f"--target loss --method {method} --judge 64 --heat 0 --out {{run}}/captions-{method}",
         )
         for method in ("integrated-gradients", "gradient-x-activation")
+    ),
+    Step(
+        "street/manifest.json",
+        "map zoo:squeezenet --weights {data}/../models/squeezenet1_1_fp16w.safetensors --corpus {data}/camvid/train "
+        f"--layers {STREET_LAYER} --max-items 120 --workers 1 --out {{run}}/street",
+    ),
+    Step("street/rankings/variance.json", "rank {run}/street --by variance --half a --name variance"),
+    Step(
+        "street/effects/variance.json",
+        "ablate {run}/street --ranking variance --task own:top:probability --units 1,10,50,200 --draws 3 "
+        "--max-items 40 --name variance",
     ),
     *(
         Step(
@@ -149,14 +164,9 @@ def carried_out(places: Mapping[str, str], only: str | None) -> None:
     for step in STEPS:
         if (run / step.made).exists() or (only and not step.made.startswith(only)):
             continue
-        words = [word.format(**places) for word in step.command.split()]
+        words = [word.format(**places) for word in shlex.split(step.command)]
         print(f"unitscope {' '.join(words)}", file=sys.stderr)
-        before = os.times()
         subprocess.run([sys.executable, "-m", "unitscope", *words], check=True, stdout=subprocess.DEVNULL)
-        after = os.times()
-        seconds = after.children_user + after.children_system - before.children_user - before.children_system
-        with (run / "times.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"made": step.made, "cpu_seconds": round(seconds, 1), "at": time.time()}) + "\n")
 
 
 def markdown(heads: Sequence[str], rows: Iterable[Sequence[str]], texts: int = 1) -> str:
@@ -185,7 +195,9 @@ def curve(atlas: Atlas, name: str) -> str:
         top, bottom, random, beyond = (at[each, n] for each in ("top", "bottom", "random mean", "beyond"))
         cells = [count(n), *(f"{small(each['effect'])} {small_interval(each)}" for each in (top, random, bottom))]
         rows.append([*cells, f"{small(beyond['effect'])} {small_interval(beyond)}"])
-    return markdown(["units out", "top", "random", "bottom", "top less random"], rows)
+    about = found.about
+    text = markdown(["units out", "top", "random", "bottom", "top less random"], rows)
+    return f"{text}\nUnedited {about['metric']} {about['unedited']:.2f}; {count(about['n_items'])} held-out items.\n"
 
 
 def steered(atlas: Atlas, name: str) -> str:
@@ -234,7 +246,7 @@ def _disagree(row: Mapping[str, Any]) -> bool:
 
 
 def _cause_rows(rows: Iterable[Mapping[str, Any]]) -> str:
-    lines = [
+    lines: list[list[str]] = [
         [
             f"`{row['layer']}:{row['unit']}`",
             clean(row["concept"]),
@@ -254,7 +266,7 @@ def _cause_rows(rows: Iterable[Mapping[str, Any]]) -> str:
 def needed(atlas: Atlas) -> str:
     """The units that do most for their concept."""
     rows = [row for row in read_annex(atlas, "effects", "causes").rows("causes") if row["verdict"] == "specific"]
-    return _cause_rows(sorted(rows, key=lambda row: -row["difference"])[:8])
+    return _cause_rows(sorted(rows, key=lambda row: -row["difference"])[:8]) if rows else "None.\n"
 
 
 def idle(atlas: Atlas) -> str:
@@ -273,8 +285,8 @@ def single(atlas: Atlas) -> str:
     lines = [
         ["units", count(len(rows))],
         ["with an effect (q at most .05)", f"{count(len(sure))} ({share(len(sure), len(rows))})"],
-        ["of these, the loss rises without them", count(worse)],
-        ["unedited loss", small(found.about["unedited"])],
+        [f"of these, the {found.about['metric']} rises without them", count(worse)],
+        [f"unedited {found.about['metric']}", small(found.about["unedited"])],
         [
             f"most needed on half A: `{first['layer']}:{first['unit']}`, effect on half B",
             f"{small(first['effect'])} {small_interval(first)}",
@@ -289,25 +301,14 @@ def judged(run: Path, folders: Sequence[str]) -> str:
     for folder in folders:
         about = json.loads((run / folder / "attribution.json").read_text(encoding="utf-8"))
         for each in about.get("judged") or about.get("judgements") or []:
-            losses = (each["comprehensiveness"], each["sufficiency"])
-            cells = [f"{small(loss['difference'])} [{small(loss['low'])}, {small(loss['high'])}]" for loss in losses]
-            method = about["method"]
+            kept, removed = each["sufficiency"], each["comprehensiveness"]
+            cells = [f"{number(removed)}, {number(each['comprehensiveness_random'])}"]
+            cells.append(f"{number(kept)}, {number(each['sufficiency_random'])}")
             kind = "captions, loss" if folder.startswith("captions") else "street, top class"
+            method = about["method"]
             rows.append([kind, f"`{method}`", effect(each["correlation"]), interval(each["low"], each["high"]), *cells])
-    heads = ["of", "method", "rank correlation", "95 %", "removed, beyond random", "kept, beyond random"]
+    heads = ["of", "method", "rank correlation", "95 %", "lost without the first, random", "lost but for them"]
     return markdown(heads, rows, texts=2)
-
-
-def times(run: Path) -> str:
-    """What the steps took."""
-    lines = (run / "times.jsonl").read_text(encoding="utf-8").splitlines()
-    taken: dict[str, float] = {}
-    for line in lines:
-        each = json.loads(line)
-        taken[each["made"]] = each["cpu_seconds"]
-    by = {name: sum(s for made, s in taken.items() if made.startswith(name)) for name in ("news", "captions", "street")}
-    rows = [[name, number(seconds)] for name, seconds in by.items()]
-    return markdown(["", "seconds of processor"], [*rows, ["all", number(sum(by.values()))]])
 
 
 def trained(gpt2: Path) -> str:
@@ -338,7 +339,11 @@ def planted(line: str) -> str:
 def tables(run: Path) -> dict[str, Callable[[], str]]:
     """What can be made of the files that are there."""
     made: dict[str, Callable[[], str]] = {}
-    atlases = {name: Atlas.open(run / name) for name in ("news", "captions") if (run / name / "manifest.json").exists()}
+    atlases = {
+        name: Atlas.open(run / name)
+        for name in ("news", "captions", "street")
+        if (run / name / "manifest.json").exists()
+    }
     news, captions = atlases.get("news"), atlases.get("captions")
     if news is not None:
         for name in ("loss-zero", "loss-mean"):
@@ -346,6 +351,9 @@ def tables(run: Path) -> dict[str, Callable[[], str]]:
                 made[f"news-{name}"] = lambda name=name: curve(news, name)  # type: ignore[misc]
         if "sports" in annexes(news, "steering"):
             made["news-steered"] = lambda: steered(news, "sports")
+    street = atlases.get("street")
+    if street is not None and "variance" in annexes(street, "effects"):
+        made["street-curve"] = lambda: curve(street, "variance")
     if captions is not None:
         if "causes" in annexes(captions, "effects"):
             made |= {
@@ -353,6 +361,8 @@ def tables(run: Path) -> dict[str, Callable[[], str]]:
                 "needed": lambda: needed(captions),
                 "idle": lambda: idle(captions),
             }
+        if "persons" in annexes(captions, "effects"):
+            made["captions-curve"] = lambda: curve(captions, "persons")
         if "single" in annexes(captions, "effects"):
             made["single"] = lambda: single(captions)
         if "female" in annexes(captions, "steering"):
@@ -361,8 +371,6 @@ def tables(run: Path) -> dict[str, Callable[[], str]]:
     folders = sorted(path.parent.name for path in run.glob("*/attribution.json"))
     if folders:
         made["judged"] = lambda: judged(run, folders)
-    if (run / "times.jsonl").exists():
-        made["times"] = lambda: times(run)
     return made
 
 

@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import re
+import shlex
 import sys
 from pathlib import Path
 
@@ -38,7 +39,7 @@ def test_every_option_of_a_step_is_there(causes) -> None:
 
     commands = get_command(app).commands
     for step in causes.STEPS:
-        name, *words = step.command.split()
+        name, *words = shlex.split(step.command)
         known = {option for each in commands[name].params for option in (*each.opts, *each.secondary_opts)}
         assert {word for word in words if word.startswith("--")} <= known, step.command
         assert set(re.findall(r"{(\w+)}", step.command)) <= {"run", "data", "minilm", "gpt2"}

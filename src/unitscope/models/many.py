@@ -51,7 +51,8 @@ def many(
     """
     found: list[list[Any]] = [[None] * len(items) for _ in edits]
     made = [output] * len(edits) if callable(output) else list(output)
-    all_batches, done = list(batches(model, items, batch_size)), 0
+    # The longest first: what later batches need fits where earlier ones were, else the heap grows with every batch.
+    all_batches, done = list(batches(model, items, batch_size))[::-1], 0
     for indices, size in all_batches:
         batch = [items[index] for index in indices]
         for member, mine in outputs(model, batch, edits, max(1, positions // max(1, size * len(batch)))):
