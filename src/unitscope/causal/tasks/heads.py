@@ -22,7 +22,12 @@ from unitscope.models.editing import Editable
 from unitscope.models.many import many
 from unitscope.sites import Item
 
-HEAD_PENALTY = 1e-3
+HEAD_PENALTY, WORD_PENALTY = 3e-2, 1e-3
+"""L2 penalties, of the mean loss, of heads of items and of the far more numerous words.
+
+With 1e-3 a head for four topics on 384 units and 1,900 items is sure of its mistakes: held-out loss .76, accuracy .81;
+with 3e-2 they are .43 and .86 (MiniLM, AG News).
+"""
 
 
 @dataclass(frozen=True)
@@ -93,7 +98,7 @@ def trained_head(
     seed: int = 0,
     of_item: Mapping[str, str] | None = None,
 ) -> Classification:
-    """A head for a label of items, trained on these: multinomial logistic regression with a small L2 penalty.
+    """A head for a label of items, trained on these: multinomial logistic regression with an L2 penalty.
 
     `of_item` has the labels by items' ids, where the items themselves have not. Raises TaskError where fewer than two
     classes are there.
@@ -126,7 +131,11 @@ def labels_of(items: Sequence[Item], label: str, of_item: Mapping[str, str] | No
 
 
 def fitted(
-    values: torch.Tensor, classes: tuple[str, ...], index: np.ndarray[Any, np.dtype[np.int32]], seed: int
+    values: torch.Tensor,
+    classes: tuple[str, ...],
+    index: np.ndarray[Any, np.dtype[np.int32]],
+    seed: int,
+    penalty: float = HEAD_PENALTY,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Weight [C, D] and bias [C] of a logistic regression from values [N, D] to classes [N]."""
     from unitscope.probes.base import ArrayMatrix, Labels
@@ -136,7 +145,7 @@ def fitted(
     found = fit(
         ArrayMatrix(values.cpu().numpy()),
         Labels(classes, index),
-        Penalty(0.0, HEAD_PENALTY),
+        Penalty(0.0, penalty),
         solver="exact",
         seed=seed,
     )

@@ -16,7 +16,7 @@ import torch
 
 from unitscope.causal.bound import Bound, Floats
 from unitscope.causal.tasks.base import METRICS, Ints, Judged, Words, fitting, of_classes, value_of
-from unitscope.causal.tasks.heads import fitted
+from unitscope.causal.tasks.heads import WORD_PENALTY, fitted
 from unitscope.causal.tasks.reading import WordReader, beside, check_above, edited_layers, grid_of, tap_of
 from unitscope.edits import Edit
 from unitscope.errors import TaskError
@@ -209,7 +209,7 @@ def trained_probe(
     used = used[:: -(-len(used) // MOST_TRAINED)]
     values = torch.cat([part for part, _ in parts])[torch.from_numpy(used)]
     names = tuple(words.names[at] for at in known.tolist())
-    weight, bias = fitted(values, names, np.searchsorted(known, own[used]).astype(np.int32), seed)
+    weight, bias = fitted(values, names, np.searchsorted(known, own[used]).astype(np.int32), seed, WORD_PENALTY)
     place = np.full(len(words.names) + 1, -1, np.int64)
     place[known] = np.arange(len(known))
     known_words = Words(names, {name: place[each] for name, each in words.of_item.items()}, words.grid, words.category)
