@@ -6,17 +6,17 @@ measured on half B.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from unitscope import edits
-from unitscope.activations import Activations, activations_of, origin_of
+from unitscope.activations import Activations, activations_of
 from unitscope.causal.asking import Asked, asked_of
 from unitscope.causal.bench import Bench
-from unitscope.causal.bound import Bound
+from unitscope.causal.halves import blocks_of, halves_of, items_of, labels_of, model_of, with_own_bases
 from unitscope.causal.named import Given, chance_of, needs_labels, task_of
 from unitscope.causal.partial import Partial
 from unitscope.causal.question import Question
@@ -26,7 +26,7 @@ from unitscope.causal.sweeps_dose import Doses, dose_response
 from unitscope.causal.sweeps_sets import Greedy, Pairs, greedy, pairs_of
 from unitscope.causal.sweeps_single import Single, single
 from unitscope.causal.tasks import Task
-from unitscope.errors import StoreError, TaskError
+from unitscope.errors import TaskError
 from unitscope.masks import Mask
 from unitscope.rankings.base import Origin
 from unitscope.sites import ITEM, Item
@@ -82,13 +82,14 @@ def ablate(
     question.check()
     say = tick or silent
     asked = asked_of(atlas, question)
-    loaded = _model(atlas, model)
+    loaded = model_of(atlas, model)
     # Without values to read, sites and concepts of the first layer are enough: a short pass.
     first = sorted(asked.layers, key=atlas.layers.index)[:1]
     read = asked.layers if question.reads_values else first
     values = activations_of(atlas, layers=read, model=loaded, corpus=corpus, tick=say)
-    network = _with_bases(atlas, loaded, asked.layers)
-    train, held = _halves(atlas, values, question, corpus)
+    network = with_own_bases(atlas, loaded, asked.layers)
+    labels = labels_of(atlas, corpus) if needs_labels(question.task) else None
+    train, held = halves_of(values, items_of(values, labels))
     resample = atlas.manifest["study"]["resample"]
     given = Given(network, train, values, tuple(asked.layers), question.seed, resample)
     task = task_of(question.task, given)
@@ -97,7 +98,7 @@ def ablate(
 
     def bench(items: Sequence[Item], name: str) -> Bench:
         bound = task.bound(network, items[: question.max_items])
-        return Bench(network, bound, _blocks(values, bound), name=name, **common)
+        return Bench(network, bound, blocks_of(values, [item.id for item in bound.items]), name=name, **common)
 
     testing = bench(held, "b")
     choosing = bench(train, "a") if question.chooses else testing
@@ -203,54 +204,3 @@ def mask_at(values: Activations, concept: str, items: Sequence[Item]) -> Mask:
         mask[places.get(index.get(item.id, -1), [])] = True
         drawn[item.id] = mask
     return Mask.drawn(drawn, values.grid)
-
-
-def _model(atlas: Atlas, spec: str | None) -> Any:
-    from unitscope.models import load_model
-
-    given = spec or origin_of(atlas).get("model")
-    if not given:
-        raise StoreError("This atlas does not say where its model is.", fix="Give it with --model.")
-    study = atlas.manifest["study"]
-    return load_model(given, device=study["device"], threads=study["threads"])
-
-
-def _with_bases(atlas: Atlas, model: Any, layers: Sequence[str]) -> Any:
-    from unitscope.models.units import with_bases
-
-    bases = [address for address in layers if "~" in address]
-    return with_bases(model, {address: atlas.basis(address) for address in bases}) if bases else model
-
-
-def _halves(atlas: Atlas, values: Activations, question: Question, corpus: str | None) -> tuple[list[Item], list[Item]]:
-    """Items of half A and of half B, the latter cut to as many as are asked for; with labels where they are needed."""
-    assert values.prepared is not None
-    items = [item for n in range(values.prepared.n_shards) for item in values.prepared.items(n)]
-    if needs_labels(question.task):
-        labels = _labels(atlas, corpus)
-        items = [replace(item, labels=labels.get(item.id, {})) for item in items]
-    side: dict[int, int] = {}
-    for item, half in zip(values.sites.item.tolist(), values.halves.half.tolist()):
-        side.setdefault(item, half)
-    halves: tuple[list[Item], list[Item]] = ([], [])
-    for at, item in enumerate(items):
-        if at in side:
-            halves[side[at]].append(item)
-    return halves[0], halves[1][: question.max_items]
-
-
-def _labels(atlas: Atlas, corpus: str | None) -> dict[str, Mapping[str, str]]:
-    from unitscope.corpora import load_corpus
-
-    origin = origin_of(atlas)
-    given = corpus or origin.get("corpus")
-    if not given:
-        raise StoreError("This atlas does not say where its corpus is.", fix="Give it with --corpus.")
-    reading = {name: value for name, value in origin.get("reading", {}).items() if name != "sites"}
-    return {item.id: item.labels for item in load_corpus(given, **reading)}
-
-
-def _blocks(values: Activations, task: Bound) -> list[int]:
-    block = dict(zip(values.sites.item.tolist(), values.halves.block.tolist()))
-    index = {name: at for at, name in enumerate(values.item_ids)}
-    return [int(block[index[item.id]]) for item in task.items]

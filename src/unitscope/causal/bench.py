@@ -20,7 +20,7 @@ from unitscope.causal.bound import Bound
 from unitscope.causal.effects import Sums
 from unitscope.causal.partial import Partial
 from unitscope.edits import Edit
-from unitscope.models.address import POOLED
+from unitscope.models.address import unpooled
 from unitscope.models.editing import Editable
 
 Tick = Callable[[str, int, int], None]
@@ -87,7 +87,7 @@ def at_sites(edit: Edit) -> Edit:
     >>> at_sites(zero("encoder.layer.1@item:3")).layers
     ('encoder.layer.1',)
     """
-    steps = (replace(s, target=replace(s.target, layer=s.target.layer.removesuffix(POOLED))) for s in edit.steps)
+    steps = (replace(s, target=replace(s.target, layer=unpooled(s.target.layer))) for s in edit.steps)
     return Edit(tuple(steps))
 
 

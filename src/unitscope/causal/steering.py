@@ -9,20 +9,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from unitscope.activations import Activations, Tick, activations_of, layers_of, origin_of
+from unitscope.activations import Activations, Tick, activations_of, layers_of
 from unitscope.annex import write_annex
 from unitscope.causal.continuing import Decoding
+from unitscope.causal.halves import blocks_of, items_of, labels_of, model_of, with_own_bases
 from unitscope.causal.steering_asked import property_of
-from unitscope.causal.steering_edits import AWAY, TOWARDS, Habits, by_layer, unpooled
+from unitscope.causal.steering_edits import AWAY, TOWARDS, Habits, by_layer
 from unitscope.causal.steering_scores import Bools, Property
 from unitscope.causal.steering_sweep import LIMIT, Grid, Sweep, Tested, sweep
-from unitscope.errors import StoreError, TaskError, closest
+from unitscope.errors import TaskError, closest
+from unitscope.models.address import unpooled
 from unitscope.rankings import kept
 from unitscope.rankings.base import ALL, Ranking
 from unitscope.sites import Item
@@ -135,16 +137,16 @@ def steer(
     say = tick or (lambda what, done, total: None)
     asked = question.check()
     ranking = _ranking(atlas, question)
-    loaded = _model(atlas, model)
+    loaded = model_of(atlas, model)
     layers = list(by_layer(ranking.units))
     values = activations_of(atlas, layers=layers, model=loaded, corpus=corpus, tick=say)
-    network = _with_bases(atlas, loaded, layers)
+    network = with_own_bases(atlas, loaded, layers)
     train, dev, held = _parts(atlas, values, question, corpus)
     say("taking means and the judge", 0, 0)
     in_dev, in_held = (asked.bound(network, train, part[: question.max_items]) for part in (dev, held))
     habits = _habits(values, ranking, asked, question, train, network)
     say("steering", 0, 0)
-    block = _blocks(values, [item.id for item in in_held.items])
+    block = blocks_of(values, [item.id for item in in_held.items])
     found = sweep(ranking.units, habits, in_dev, in_held, block, rising=asked.rising, grid=question.grid)
     return Steered(
         question,
@@ -247,32 +249,11 @@ def _ranking(atlas: Atlas, question: Question) -> Ranking:
     return ranking
 
 
-def _model(atlas: Atlas, spec: str | None) -> Any:
-    from unitscope.models import load_model
-
-    given = spec or origin_of(atlas).get("model")
-    if not given:
-        raise StoreError("This atlas does not say where its model is.", fix="Give it with --model.")
-    study = atlas.manifest["study"]
-    return load_model(given, device=study["device"], threads=study["threads"])
-
-
-def _with_bases(atlas: Atlas, model: Any, layers: Sequence[str]) -> Any:
-    from unitscope.models.units import with_bases
-
-    bases = [address for address in map(unpooled, layers) if "~" in address]
-    return with_bases(model, {address: atlas.basis(address) for address in bases}) if bases else model
-
-
 def _parts(
     atlas: Atlas, values: Activations, question: Question, corpus: str | None
 ) -> tuple[list[Item], list[Item], list[Item]]:
     """Items to train, to develop and to test on, with their labels where these are needed."""
-    assert values.prepared is not None
-    items = [item for n in range(values.prepared.n_shards) for item in values.prepared.items(n)]
-    if question.goal.startswith("label:"):
-        labels = _labels(atlas, corpus)
-        items = [replace(item, labels=labels.get(item.id, {})) for item in items]
+    items = items_of(values, labels_of(atlas, corpus) if question.goal.startswith("label:") else None)
     side = split(values, question.seed)
     parts: tuple[list[Item], list[Item], list[Item]] = ([], [], [])
     for item in items:
@@ -336,23 +317,6 @@ def _held(values: Activations, concept: str) -> tuple[Bools, Bools]:
     mask[table.sites_of(at)] = True
     known = table.known.get(table.categories[at])
     return mask, np.ones(values.n_sites, np.bool_) if known is None else np.asarray(known, np.bool_)
-
-
-def _labels(atlas: Atlas, corpus: str | None) -> dict[str, Mapping[str, str]]:
-    from unitscope.corpora import load_corpus
-
-    origin = origin_of(atlas)
-    given = corpus or origin.get("corpus")
-    if not given:
-        raise StoreError("This atlas does not say where its corpus is.", fix="Give it with --corpus.")
-    reading = {name: value for name, value in origin.get("reading", {}).items() if name != "sites"}
-    return {item.id: item.labels for item in load_corpus(given, **reading)}
-
-
-def _blocks(values: Activations, ids: Sequence[str]) -> list[int]:
-    block = dict(zip(values.sites.item.tolist(), values.halves.block.tolist()))
-    index = {name: at for at, name in enumerate(values.item_ids)}
-    return [int(block[index[name]]) for name in ids]
 
 
 def _note(model: Any, units: Sequence[str], question: Question) -> str:

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from unitscope import edits
 from unitscope.edits import Edit
 from unitscope.errors import TaskError, closest
-from unitscope.models.address import POOLED
+from unitscope.models.address import unpooled
 from unitscope.rankings.base import split_address
 
 Floats = NDArray[np.float64]
@@ -152,15 +152,6 @@ def _projected(habits: Habits, units: Sequence[str]) -> Edit:
         if np.abs(directions).sum() > 0:
             made += edits.project_out(unpooled(layer), directions)
     return made
-
-
-def unpooled(address: str) -> str:
-    """The address at which a unit is edited: that of a layer pooled over items without the pooling.
-
-    >>> unpooled("encoder.layer.1@item:3")
-    'encoder.layer.1:3'
-    """
-    return address.replace(f"{POOLED}:", ":").removesuffix(POOLED)
 
 
 def by_layer(units: Sequence[str]) -> dict[str, list[str]]:

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unitscope import edits
-from unitscope.causal.bench import Bench
+from unitscope.causal.bench import Bench, at_sites
 from unitscope.causal.bound import Bound
 from unitscope.causal.effects import ROUNDING, Effect, Sums, contrast, effect_of
 from unitscope.causal.sweeps_items import specific_items
@@ -211,7 +211,7 @@ def specificity(
     found = many(
         model,
         task.items,
-        [Edit(), *(remove([unit]) for unit in units)],
+        [Edit(), *(at_sites(remove([unit])) for unit in units)],
         lambda output, batch: [part.double().cpu().numpy() for part in read(output, batch)],
         batch_size=batch_size,
     )

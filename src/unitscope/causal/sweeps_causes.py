@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from unitscope.causal.bench import Bench
+from unitscope.causal.bench import Bench, at_sites
 from unitscope.causal.bound import Floats, Value, of_class
 from unitscope.causal.effects import ROUNDING, Effect, contrast, effect_of
 from unitscope.causal.sweeps import Remover, by_item, mask_of_concept, site_of_token
@@ -163,7 +163,7 @@ def _at_sites(
     on = _on(bench.task.items, units, by_unit, values, sites)
     numbers = [_Reader(bench, [by_unit[unit]], [on[unit]]) for unit in units]
     whole = _Reader(bench, [by_unit[unit] for unit in units], [on[unit] for unit in units])
-    edits = [Edit(), *(remove([unit]) for remove in removers for unit in units)]
+    edits = [Edit(), *(at_sites(remove([unit])) for remove in removers for unit in units)]
     found = many(
         bench.model,
         bench.task.items,

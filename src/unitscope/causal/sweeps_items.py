@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from unitscope.causal.bench import at_sites
 from unitscope.causal.bound import Bound, ratio
 from unitscope.causal.effects import ROUNDING, contrast, effect_of
 from unitscope.edits import Edit
@@ -44,7 +45,7 @@ def specific_items(
             "This task's value is one of all items together.", expected="a task with numbers of tokens, words or items"
         )
     units = list(dict.fromkeys(unit for unit, _ in matches))
-    found = task.statistics(model, [Edit(), *(remove([unit]) for unit in units)], batch_size)
+    found = task.statistics(model, [Edit(), *(at_sites(remove([unit])) for unit in units)], batch_size)
     half = found.shape[2] // 2
     sums, counts = found[..., :half].sum(axis=2), found[0, :, half:].sum(axis=1)
     least = ROUNDING * float(np.abs(sums[0]).sum() / max(counts.sum(), 1.0))

@@ -28,7 +28,7 @@ class AttributeOptions:
     of: Annotated[
         str,
         typer.Argument(
-            metavar="ATLAS|MODEL",
+            metavar="ATLAS-OR-MODEL",
             help="Folder of an atlas, or a model: folder, hub id, zoo:NAME, python:pkg.module:factory.",
         ),
     ]

@@ -107,3 +107,12 @@ def _matches(pattern: str, known: Sequence[str], everything: set[str], shown: se
             return calls
     pool = known if "@in" in pattern else [address for address in known if address in shown]
     return [address for address in pool if fnmatchcase(address, pattern)]
+
+
+def unpooled(address: str) -> str:
+    """The address at which a unit is edited: that of a layer pooled over items without the pooling.
+
+    >>> unpooled("encoder.layer.1@item:3")
+    'encoder.layer.1:3'
+    """
+    return address.replace(f"{POOLED}:", ":").removesuffix(POOLED)

@@ -90,7 +90,11 @@ def lede(found: Ablation) -> list[str]:
     said += [each for each in (_curve_sentence(found), _units_sentence(found)) if each]
     n, all_ = len(contradictions(found)), len(found.tables["causes"]) or len(found.tables["matches"])
     if all_:
-        said.append(f"Of {counted(all_, 'labelled unit')}, the effect of {count(n)} does not bear the label out.")
+        said.append(
+            f"Of {counted(all_, 'labelled unit')}, the effect of {count(n)} does not bear the label out."
+            if n
+            else f"No effect speaks against the labels of {counted(all_, 'unit')}."
+        )
     return said
 
 
