@@ -218,13 +218,8 @@ def samples(model: Any, tokenizer: Any, seed: int) -> list[dict[str, str]]:
         ids = tokenizer([prompt], return_tensors="pt")["input_ids"]
         texts = []
         for drawn in (False, True):
-            out = model.generate(
-                ids,
-                attention_mask=torch.ones_like(ids),
-                do_sample=drawn,
-                top_k=0,
-                max_new_tokens=LONGEST - ids.shape[1],
-            )
+            how = {"do_sample": drawn, "max_new_tokens": LONGEST - ids.shape[1], **({"top_k": 0} if drawn else {})}
+            out = model.generate(ids, attention_mask=torch.ones_like(ids), **how)
             texts.append(tokenizer.decode(out[0], skip_special_tokens=True).strip())
         found.append({"prompt": prompt, "greedy": texts[0], "drawn": texts[1]})
     return found
@@ -276,9 +271,8 @@ def main() -> int:
     missed = [name for name, value in {"ratio": ratio, "cpu_seconds": processor}.items() if value > MUST[name]]
     missed = [] if arguments.quick else missed
     n_weights = sum(each.numel() for each in model.parameters())
-    print(
-        f"{n_weights:,} weights, {tokens:,} tokens, {seconds:.0f} s ({processor:.0f} s of processor), missed: {missed}"
-    )
+    took = f"{seconds:.0f} s, {processor:.0f} s of processor"
+    print(f"{n_weights:,} weights, {tokens:,} tokens, {took}; missed: {missed or 'nothing'}")
     rounded = {name: {key: round(float(value), 4) for key, value in each.items()} for name, each in found.items()}
     about = {"tokens": tokens, "weights": n_weights, "seconds": round(seconds, 1), "cpu_seconds": round(processor, 1)}
     figures = {"ratio": round(float(ratio), 4), **about, "held_out": rounded, "samples": made, "sha256": sha}
