@@ -31,6 +31,8 @@ TABLE = re.compile(r"(<!-- begin table: (?P<name>[\w-]+) -->\n).*?(<!-- end tabl
 INK, SOFT, LINE = "#222222", "#666666", "#dddddd"
 
 NEWS_LAYER, CAPTION_LAYER, STREET_LAYER = "encoder.layer.5.intermediate", "h.3.mlp.act", "features.12"
+N_FIRST = 10
+"""First units of an order whose effects are told together."""
 FEMALE = "woman,women,girl,girls,lady,ladies,she,her"
 LEXICON: Mapping[str, Sequence[str]] = {
     "colour": ["red", "blue", "green", "white", "black", "yellow", "orange", "brown", "pink", "purple", "gray", "grey"],
@@ -95,6 +97,10 @@ STEPS = (
             f"--edit {edit} --name loss-{edit}",
         )
         for edit in ("zero", "mean")
+    ),
+    Step(
+        "news/effects/single.json",
+        f"ablate {{run}}/news --task label:class:loss --single {NEWS_LAYER} --max-items 150 --name single",
     ),
     Step(
         "news/steering/sports.json",
@@ -295,6 +301,40 @@ def single(atlas: Atlas) -> str:
     return markdown(["", ""], lines)
 
 
+def by_class(atlas: Atlas) -> str:
+    """Of each class: units whose removal changes its loss, how much of half A's order is left, and the first unit."""
+    found = read_annex(atlas, "effects", "single")
+    rows = []
+    halves = {each["target"]: each for each in found.about["halves"]}
+    # The first half is the task's own, of all classes together.
+    for at, (target, half) in enumerate(halves.items()):
+        table = found.rows("classes" if at else "units")
+        mine = [row for row in table if not at or target.endswith(row["class"])]
+        sure = sum(row["q"] is not None and row["q"] <= 0.05 for row in mine)
+        first, left = mine[0], next((each for each in half["left"] if each["n_units"] == N_FIRST), None)
+        rows.append(
+            [
+                target if at else "all",
+                count(sure),
+                number(half["reliability"]),
+                "–"
+                if left is None
+                else f"{small(left['chosen_effect'])}, {small(left['effect'])} {small_interval(left)}",
+                f"`{first['layer']}:{first['unit']}`",
+                f"{small(first['effect'])} {small_interval(first)}",
+            ]
+        )
+    heads = [
+        "class",
+        "units with q at most .05",
+        "A with B",
+        f"first {N_FIRST}: on A, on B",
+        "first unit",
+        "its effect on B",
+    ]
+    return markdown(heads, rows)
+
+
 def judged(run: Path, folders: Sequence[str]) -> str:
     """How well attribution agrees with what single units do."""
     rows = []
@@ -349,6 +389,8 @@ def tables(run: Path) -> dict[str, Callable[[], str]]:
         for name in ("loss-zero", "loss-mean"):
             if name in annexes(news, "effects"):
                 made[f"news-{name}"] = lambda name=name: curve(news, name)  # type: ignore[misc]
+        if "single" in annexes(news, "effects"):
+            made["news-classes"] = lambda: by_class(news)
         if "sports" in annexes(news, "steering"):
             made["news-steered"] = lambda: steered(news, "sports")
     street = atlases.get("street")

@@ -43,6 +43,26 @@ class Task(Protocol):
         """The task for a model and items. Raises TaskError where none of them can be measured."""
 
 
+class ByClasses:
+    """What tasks have in common that judge classes, `by` accuracy, balanced accuracy or loss."""
+
+    by: Judged
+
+    @property
+    def metric(self) -> str:
+        """`accuracy`, `balanced accuracy` or `loss`."""
+        return METRICS[self.by]
+
+    @property
+    def rising(self) -> bool:
+        """Accuracy is better the greater it is."""
+        return self.by != "loss"
+
+    def named(self, text: str) -> str:
+        """A task's name with how it is judged, which is left out for accuracy."""
+        return text if self.by == "accuracy" else f"{text}:{self.by}"
+
+
 @dataclass(frozen=True)
 class Measured:
     """Any function of what the module gives for a batch and its items that gives one number an item."""

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from unitscope.causal.bound import Bound
-from unitscope.causal.tasks.base import METRICS, Judged, fitting, of_classes, pooled_state, value_of
+from unitscope.causal.tasks.base import ByClasses, Judged, fitting, of_classes, pooled_state, value_of
 from unitscope.edits import Edit
 from unitscope.errors import TaskError
 from unitscope.models.editing import Editable
@@ -31,7 +31,7 @@ with 3e-2 they are .43 and .86 (MiniLM, AG News).
 
 
 @dataclass(frozen=True)
-class Classification:
+class Classification(ByClasses):
     """Whether a head names the class of an item; `by` says how it is judged.
 
     `weight` [C, D] and `bias` [C] act on the mean of the last hidden state over an item's real positions; `label` is
@@ -49,17 +49,7 @@ class Classification:
     @property
     def name(self) -> str:
         """As the command line takes it."""
-        return f"label:{self.label}{'' if self.by == 'accuracy' else f':{self.by}'}"
-
-    @property
-    def metric(self) -> str:
-        """`accuracy`, `balanced accuracy` or `loss`."""
-        return METRICS[self.by]
-
-    @property
-    def rising(self) -> bool:
-        """Accuracy is better the greater it is."""
-        return self.by != "loss"
+        return self.named(f"label:{self.label}")
 
     def bound(self, model: Editable, items: Sequence[Item]) -> Bound:
         """See `Task`. Items without the label, with a class the head does not know, or too long are left out."""

@@ -15,7 +15,7 @@ import torch
 
 from unitscope.causal.bound import Bound
 from unitscope.causal.targets import class_logits
-from unitscope.causal.tasks.base import METRICS, Judged, Words, fitting, of_classes, value_of
+from unitscope.causal.tasks.base import ByClasses, Judged, Words, fitting, of_classes, value_of
 from unitscope.causal.tasks.checkpoints import Head, kind_of, names_of
 from unitscope.causal.tasks.heads import labels_of
 from unitscope.causal.tasks.words import WordLayer, bound_words
@@ -55,7 +55,7 @@ def _direct(output: Any, batch: Sequence[Item]) -> torch.Tensor:
 
 
 @dataclass(frozen=True)
-class OwnClasses:
+class OwnClasses(ByClasses):
     """Whether the network's own top class is the item's label; `by` says how it is judged.
 
     A label is a class by its name, whatever its case, or by its number. `of_item` has the labels by items' ids, where
@@ -69,17 +69,7 @@ class OwnClasses:
     @property
     def name(self) -> str:
         """As the command line takes it."""
-        return f"own:{self.label}{'' if self.by == 'accuracy' else f':{self.by}'}"
-
-    @property
-    def metric(self) -> str:
-        """`accuracy`, `balanced accuracy` or `loss`."""
-        return METRICS[self.by]
-
-    @property
-    def rising(self) -> bool:
-        """Accuracy is better the greater it is."""
-        return self.by != "loss"
+        return self.named(f"own:{self.label}")
 
     def bound(self, model: Editable, items: Sequence[Item]) -> Bound:
         """See `Task`. Items without the label, with one that is no class of the network, or too long are left out."""
@@ -167,7 +157,7 @@ class OwnTop:
 
 
 @dataclass(frozen=True)
-class OwnWords:
+class OwnWords(ByClasses):
     """Whether the top class of a checkpoint's own head of words is the word's; `by` says how it is judged.
 
     A word's scores are those of its last position, or as the atlas has it. Classes are paired by their names; names of
@@ -181,17 +171,7 @@ class OwnWords:
     @property
     def name(self) -> str:
         """As the command line takes it."""
-        return f"own:{self.words.category}{'' if self.by == 'accuracy' else f':{self.by}'}"
-
-    @property
-    def metric(self) -> str:
-        """`accuracy`, `balanced accuracy` or `loss`."""
-        return METRICS[self.by]
-
-    @property
-    def rising(self) -> bool:
-        """Accuracy is better the greater it is."""
-        return self.by != "loss"
+        return self.named(f"own:{self.words.category}")
 
     def bound(self, model: Editable, items: Sequence[Item]) -> Bound:
         """See `Task`. Words of a class that the head does not have are not judged."""

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from unitscope.causal.bound import Bound, Floats
-from unitscope.causal.tasks.base import METRICS, Ints, Judged, Words, fitting, of_classes, value_of
+from unitscope.causal.tasks.base import ByClasses, Ints, Judged, Words, fitting, of_classes, value_of
 from unitscope.causal.tasks.heads import WORD_PENALTY, fitted
 from unitscope.causal.tasks.reading import WordReader, beside, check_above, edited_layers, grid_of, tap_of
 from unitscope.edits import Edit
@@ -30,7 +30,7 @@ MOST_TRAINED = 50_000
 
 
 @dataclass(frozen=True)
-class WordClassification:
+class WordClassification(ByClasses):
     """Whether a probe names the class of each word; `by` says how it is judged.
 
     `weight` [C, U] and `bias` [C] act on a word's values at `layer` (empty: the last hidden state); `words` has the
@@ -49,17 +49,7 @@ class WordClassification:
     def name(self) -> str:
         """As the command line takes it."""
         kind = f"probe:{self.layer}" if self.layer else "token"
-        return f"{kind}:{self.words.category}{'' if self.by == 'accuracy' else f':{self.by}'}"
-
-    @property
-    def metric(self) -> str:
-        """`accuracy`, `balanced accuracy` or `loss`."""
-        return METRICS[self.by]
-
-    @property
-    def rising(self) -> bool:
-        """Accuracy is better the greater it is."""
-        return self.by != "loss"
+        return self.named(f"{kind}:{self.words.category}")
 
     def bound(self, model: Editable, items: Sequence[Item]) -> Bound:
         """See `Task`. Raises TaskError, when it is measured, where an edit is not below the probe's layer."""
