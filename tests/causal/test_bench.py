@@ -12,7 +12,7 @@ import pytest
 
 from unitscope import edits
 from unitscope.causal import bench as benches
-from unitscope.causal.partial import Partial
+from unitscope.causal.partial import Partial, key_of
 
 UNITS = [f"units:{n}" for n in range(6)]
 
@@ -64,6 +64,36 @@ def test_what_another_task_left_is_not_believed(
     other = plant(lambda units: units[..., 1])
     found = other.bench(partial=partial).measured(chosen, "taking out")
     assert found.values.tolist() == pytest.approx([other.value([]), *(other.value([unit]) for unit in UNITS)], abs=1e-5)
+
+
+def test_other_edits_under_the_same_name_are_measured(plant: Callable[..., Any], tmp_path: Path) -> None:
+    """A ranking that was made anew under its name between the run that was killed and the next one."""
+    partial, made = Partial(tmp_path / "partial"), plant(lambda units: units[..., 0] + 2 * units[..., 3])
+    made.bench(partial=partial).measured([edits.zero([unit]) for unit in UNITS], "taking out")
+    turned = [edits.zero([unit]) for unit in UNITS[::-1]]
+    found = made.bench(partial=partial).measured(turned, "taking out")
+    assert np.array_equal(found.statistics, made.bench().measured(turned, "taking out").statistics)
+
+
+def test_keys_tell_edits_apart() -> None:
+    def masked(*sites: bool) -> edits.Edit:
+        return edits.set("units:1", 2.0, where=edits.Mask.drawn({"a": sites}))
+
+    different = [
+        [edits.zero(UNITS[:1])],
+        [edits.zero(UNITS[:2])],
+        [edits.zero(UNITS[:1]), edits.zero(UNITS[1:2])],
+        [edits.set("units:0", 1.0)],
+        [edits.set("units:0", 2.0)],
+        [masked(True, False)],
+        [masked(False, True)],
+        [edits.zero("units:0", where=edits.Mask.items("a"))],
+        [edits.zero("units:0", where=edits.Mask.items("b"))],
+        [edits.zero("units:0", where=~edits.Mask.items("b"))],
+    ]
+    keys = [key_of(each) for each in different]
+    assert len(set(keys)) == len(keys)
+    assert key_of([masked(True, False)]) == keys[5], "another object of the same edit"
 
 
 def test_a_broken_chunk_is_measured_again(plant: Callable[..., Any], tmp_path: Path) -> None:

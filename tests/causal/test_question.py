@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
 from unitscope.causal.question import Question, default_name
+from unitscope.errors import TaskError
 
 
 def test_names_tell_questions_apart() -> None:
@@ -28,3 +31,9 @@ def test_half_a_is_measured_where_something_is_chosen() -> None:
     assert Question("lm", single=("h.0",)).chooses
     assert Question("lm", ranking="f", greedy=2).chooses
     assert not Question("lm", ranking="f", pairs=3).chooses
+
+
+@pytest.mark.parametrize("given", [{"seed": -1}, {"draws": -1}, {"pairs": -2}, {"batch_size": 0}, {"max_items": 0}])
+def test_numbers_that_cannot_be(given: dict[str, int]) -> None:
+    with pytest.raises(TaskError, match=f"Got {next(iter(given.values()))} as '{next(iter(given))}'"):
+        Question("lm", ranking="f", **given).check()  # type: ignore[arg-type]

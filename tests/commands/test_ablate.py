@@ -183,6 +183,9 @@ def test_dry_run(ranked: Path) -> None:
         (("--dose", f"{FFN}:1", "--quantiles", "0,2"), "as quantiles"),
         (("--dose", f"{FFN}:1", "--quantiles", "half"), "Got 'half' as quantiles"),
         (("--causes", "3", "--task", "python:os:getpid"), "nor classes"),
+        (("--single", FFN, "--concept", "upos:NOUN"), "Got the concept 'upos:NOUN' with no ranking"),
+        (("--ranking", "f", "--seed", "-1"), "--seed"),
+        (("--ranking", "f", "--task", "python:os:system"), "The task 'python:os:system' failed: TypeError"),
     ],
 )
 def test_bad_input_is_one_line(ranked: Path, arguments: tuple[str, ...], told: str) -> None:
@@ -270,3 +273,20 @@ def test_contextual_matches_come_first(ranked: Path) -> None:
     contextual = [kinds[match] == "contextual" for match in asked]
     assert len(asked) == len(kinds)
     assert contextual == sorted(contextual, reverse=True)
+
+
+def test_so_few_documents_that_nothing_has_an_interval(
+    ranked: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "few_task.py").write_text(SIZE)
+    monkeypatch.syspath_prepend(tmp_path)
+    line = ("ablate", ranked, "--task", "python:few_task:size", "--max-items", 1, "--draws", 1, "--name", "few")
+    for more in (("--single", FFN), ("--ranking", "f", "--retain", "--units", "4"), ("--dose", f"{FFN}:1")):
+        shown = call(*line, *more, "--json")
+        assert shown.exit_code == 0, shown.output
+        assert "NaN" not in shown.stdout
+        assert Atlas.open(ranked).path.joinpath("effects", "few.json").exists()
+        told = call(*line, *more)
+        assert "nan" not in told.stdout.lower().split()
+    about = read_annex(Atlas.open(ranked), "effects", "few").about
+    assert about["n_items"] == 1

@@ -125,6 +125,7 @@ def test_dry_run(written: Path) -> None:
         (("--property", "words:zebra"), "The property holds at 0"),
         (("--property", "choice:zebra|dog"), "'zebra' is no single token"),
         (("--property", "words:dog", "--name", "../x"), "Got the name '../x'"),
+        (("--property", "words:dog", "--seed", "-1"), "--seed"),
     ],
 )
 def test_bad_input_is_one_line(written: Path, arguments: tuple[str, ...], told: str) -> None:

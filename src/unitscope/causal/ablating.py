@@ -158,7 +158,7 @@ def _swept(
     if asked.matches:
         how = {"remove": remove, "batch_size": question.batch_size}
         found["specific"] = tuple(specificity(testing.model, testing.task, asked.matches, values, testing.block, **how))
-    found["doses"] = tuple(_dosed(question, asked, values, testing, unit) for unit in question.doses)
+    found["doses"] = tuple(_dosed(question, asked, values, testing, unit) for unit in asked.doses)
     if asked.readings:
         names = (question.edit, "zero" if question.edit == "mean" else "mean")
         pair = (remove, other)

@@ -10,7 +10,7 @@ from unitscope.activations import layers_of as atlas_layers
 from unitscope.causal.question import Question
 from unitscope.causal.sweeps import layers_of
 from unitscope.causal.sweeps_causes import Reading
-from unitscope.errors import TaskError
+from unitscope.errors import TaskError, closest
 from unitscope.rankings import kept
 from unitscope.rankings.base import ALL, Ranking, split_address
 
@@ -116,6 +116,10 @@ def _named(atlas: Atlas, question: Question) -> list[tuple[str, str]]:
     """Units and concepts that were named one by one."""
     parts = [text.partition("=") for text in question.named]
     _checked(atlas, [unit for unit, *_ in parts])
+    known = {str(row["concept"]) for row in atlas.sql("select concept from concepts")}
+    for concept in (concept for *_, concept in parts if concept):
+        if concept not in known:
+            raise TaskError(f"There is no concept '{concept}' in this atlas.", fix=closest(concept, sorted(known)))
     return [(unit, concept or _concept(atlas, unit, "Name one: LAYER:UNIT=CONCEPT.")) for unit, _, concept in parts]
 
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from unitscope.causal.bound import Bound
 from unitscope.causal.effects import Sums
-from unitscope.causal.partial import Partial
+from unitscope.causal.partial import Partial, key_of
 from unitscope.edits import Edit
 from unitscope.models.address import unpooled
 from unitscope.models.editing import Editable
@@ -66,13 +66,14 @@ class Bench:
 
     def _chunk(self, name: str, start: int, chunk: Sequence[Edit], pace: _Pace) -> NDArray[np.float64]:
         shape = (len(chunk), *self.whole.statistics.shape[1:])
-        found = self.partial.read(name, start, shape) if self.partial is not None else None
+        key = key_of(chunk) if self.partial is not None else ""
+        found = self.partial.read(name, start, shape, key) if self.partial is not None else None
         if found is None:
             found = self.task.statistics(
                 self.model, chunk, self.batch_size, lambda n, of: pace.run(start + len(chunk) * n / of, start)
             )
             if self.partial is not None:
-                self.partial.write(name, start, found)
+                self.partial.write(name, start, found, key)
         pace.told(start + len(chunk))
         return found
 

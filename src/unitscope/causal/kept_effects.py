@@ -18,6 +18,7 @@ from unitscope.causal.sweeps_sets import Greedy, Pairs
 from unitscope.causal.sweeps_single import Single, Tested
 from unitscope.rankings import kept
 from unitscope.rankings.base import split_address
+from unitscope.report.plain import finite
 
 if TYPE_CHECKING:
     from unitscope.atlas import Atlas
@@ -59,13 +60,13 @@ def tables_of(found: Ablated) -> dict[str, list[Row]]:
 
 
 def about(found: Ablated) -> Row:
-    """Parameters and figures, as plain values."""
-    return {
+    """Parameters and figures, as plain values; None for what is not known, as an interval of few documents."""
+    made = {
         **asdict(found.question),
         "metric": found.metric,
         "rising": found.rising,
         "unedited": found.unedited,
-        "chance": number_or_none(found.chance),
+        "chance": found.chance,
         "n_items": found.n_items,
         "n_numbers": found.n_numbers,
         "n_blocks": found.n_blocks,
@@ -75,11 +76,8 @@ def about(found: Ablated) -> Row:
         "halves": [half_row(part) for part in (found.single.whole, *found.single.classes)] if found.single else None,
         "n_candidates": found.greedy.n_candidates if found.greedy else None,
     }
-
-
-def number_or_none(value: float) -> float | None:
-    """A number, None where it is none."""
-    return value if value == value else None
+    plain: Row = finite(made)
+    return plain
 
 
 def half_row(part: Tested) -> Row:

@@ -253,5 +253,5 @@ def _function(text: str) -> Any:
     module, _, name = text.partition(":")
     try:
         return getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError, ValueError) as error:
+    except Exception as error:  # importing runs a module of the user's, which may fail in any way
         raise TaskError(f"Cannot import '{text}': {error}.", expected="python:pkg.module:function") from error

@@ -2,18 +2,24 @@
 
 A folder holds the task's statistics of the whole network (`whole`) and of each chunk of edits, a file each, written
 whole. What is found there counts only if the network, run again without edits, gives the same numbers bit for bit: so
-another model, other items or a task that has changed meanwhile are noticed, whatever the question said.
+another model, other items or a task that has changed meanwhile are noticed, whatever the question said. A chunk counts
+only for the very edits that it was measured with: a ranking or means of the same name may be others by now.
 """
 
 from __future__ import annotations
 
+import hashlib
 import shutil
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from unitscope.edits import Edit
 from unitscope.errors import StoreError
 from unitscope.store import read_arrays, write_arrays
 
@@ -36,15 +42,15 @@ class Partial:
         shutil.rmtree(path.parent, ignore_errors=True)
         write_arrays(path, {"statistics": whole})
 
-    def read(self, name: str, start: int, shape: tuple[int, ...]) -> Floats | None:
-        """Statistics of a chunk that begins at edit `start`; None where they are not there."""
+    def read(self, name: str, start: int, shape: tuple[int, ...], key: str) -> Floats | None:
+        """Statistics of a chunk of edits (`key`) that begins at edit `start`; None where they are not there."""
         path = self._path(name, f"{start:06d}")
-        found = self._read(path) if path.exists() else None
+        found = self._read(path, key) if path.exists() else None
         return found if found is not None and found.shape == shape else None
 
-    def write(self, name: str, start: int, statistics: Floats) -> None:
-        """Keep the statistics of a chunk."""
-        write_arrays(self._path(name, f"{start:06d}"), {"statistics": statistics})
+    def write(self, name: str, start: int, statistics: Floats, key: str) -> None:
+        """Keep the statistics of a chunk of edits, whose key is `key_of` them."""
+        write_arrays(self._path(name, f"{start:06d}"), {"statistics": statistics}, {"edits": key})
 
     def discard(self) -> None:
         """Delete all of it: the result is kept elsewhere."""
@@ -54,8 +60,40 @@ class Partial:
         return self.folder / name / f"{what}.safetensors"
 
     @staticmethod
-    def _read(path: Path) -> Floats | None:
+    def _read(path: Path, key: str = "") -> Floats | None:
         try:
-            return np.asarray(read_arrays(path)[0]["statistics"], np.float64)
+            arrays, meta = read_arrays(path)
+            return np.asarray(arrays["statistics"], np.float64) if meta.get("edits", "") == key else None
         except (StoreError, KeyError):
             return None
+
+
+def key_of(edits: Sequence[Edit]) -> str:
+    """A key of edits: the same for the same units, changes, numbers and masks."""
+    made = hashlib.sha256()
+    _told(tuple(edits), made)
+    return made.hexdigest()
+
+
+def _told(what: Any, made: Any) -> None:
+    """Feed all that a declaration holds to a digest."""
+    if isinstance(what, np.ndarray):
+        made.update(f"{what.dtype.str}{what.shape}".encode())
+        made.update(np.ascontiguousarray(what).tobytes())
+        return
+    made.update(f"{type(what).__qualname__}(".encode())
+    if is_dataclass(what):
+        for each in fields(what):
+            _told(getattr(what, each.name), made)
+    elif isinstance(what, Mapping):
+        for name, each in what.items():
+            _told(name, made)
+            _told(each, made)
+    elif isinstance(what, AbstractSet):
+        made.update(repr(sorted(what)).encode())
+    elif isinstance(what, (tuple, list)):
+        for each in what:
+            _told(each, made)
+    else:  # what shows itself by its address is new in every run, and measured again
+        made.update(repr(what).encode("utf-8", "surrogatepass"))
+    made.update(b")")

@@ -56,8 +56,19 @@ class Question:
             )
         if self.edit not in EDITS:
             raise TaskError(f"Unknown edit '{self.edit}'.", expected=", ".join(EDITS), fix=closest(self.edit, EDITS))
-        self._check_task()
+        check_name(self.task)
         self._check_needs()
+        self._check_numbers()
+
+    def _check_numbers(self) -> None:
+        counts = ("matches", "draws", "pairs", "greedy", "causes", "seed")
+        for name in counts:
+            if getattr(self, name) < 0:
+                raise TaskError(f"Got {getattr(self, name)} as '{name}'.", expected="0 or more")
+        for name in ("batch_size", "candidates", "max_items"):
+            found = getattr(self, name)
+            if found is not None and found < 1:
+                raise TaskError(f"Got {found} as '{name}'.", expected="1 or more")
         if self.pairs == 1:
             raise TaskError("Got --pairs 1.", expected="2 units or more")
         if self.greedy > self.candidates:
@@ -67,9 +78,6 @@ class Question:
             )
         if not self.quantiles or not all(0 <= q <= 1 for q in self.quantiles):
             raise TaskError(f"Got {list(self.quantiles)} as quantiles.", expected="numbers from 0 to 1, as 0,.5,1")
-
-    def _check_task(self) -> None:
-        check_name(self.task)
 
     def _check_needs(self) -> None:
         """Options that say nothing without another."""
@@ -81,6 +89,8 @@ class Question:
             (bool(self.pairs), "--pairs", "--ranking NAME or --single LAYER", ordered),
             (bool(self.greedy), "--greedy", "--ranking NAME or --single LAYER", ordered),
         )
+        if self.target and not self.ranking:
+            raise TaskError(f"Got the concept '{self.target}' with no ranking.", expected="--ranking NAME beside it")
         for asked, option, other, there in needs:
             if asked and not there:
                 raise TaskError(f"Got {option} with no units.", expected=f"{other} beside it")

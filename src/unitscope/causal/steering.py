@@ -94,6 +94,8 @@ class Question:
             raise TaskError("Got a concept to steer away from.", fix="Give --direction concept with it.")
         if self.temperature < 0:
             raise TaskError(f"Got the temperature {self.temperature}.", expected="0 or more")
+        if self.seed < 0:
+            raise TaskError(f"Got the seed {self.seed}.", expected="0 or more")
         self.grid.check()
         return property_of(
             self.goal,

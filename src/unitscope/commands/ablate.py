@@ -75,7 +75,7 @@ class AblateOptions:
     max_items: Annotated[int | None, typer.Option(min=1, help="Judge by this many items at most.")] = None
     batch_size: Annotated[int, typer.Option(min=1, help="Most items in one forward.")] = 32
     top: Annotated[int, typer.Option(min=1, metavar="N", help="Number of single units shown.")] = 20
-    seed: Annotated[int, typer.Option(help="Seed of the random sets.")] = 0
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the random sets.")] = 0
     model: Annotated[str | None, typer.Option(help="The atlas' model, where it has moved.")] = None
     corpus: Annotated[str | None, typer.Option(help="The atlas' corpus, where it has moved.")] = None
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what it would do and stop.")] = False

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from unitscope.models.base import Model
     from unitscope.sites import Item
 
+TARGET = "class:top"
+
 
 @dataclass(frozen=True)
 class AttributeOptions:
@@ -47,7 +49,7 @@ class AttributeOptions:
             help="The output: class:K, class:top, output:K, next, probability, loss, token:WORD, unit:LAYER:K, "
             "python:pkg.module:function; of a position with @N behind it."
         ),
-    ] = "class:top"
+    ] = TARGET
     unit: Annotated[
         str | None, typer.Option(metavar="LAYER:INDEX", help="Attribute this unit to the words of each text instead.")
     ] = None
@@ -90,6 +92,8 @@ def run(options: AttributeOptions) -> None:
     --unit, which words of a text a unit's value comes from. Of an atlas: its layers and bases over half A of its
     documents, judged (--judge) on half B, kept beside it.
     """
+    if options.unit is not None:
+        _check_words(options)
     if _is_atlas(options.of):
         _of_atlas(options)
         return
@@ -106,6 +110,22 @@ def run(options: AttributeOptions) -> None:
         _words(options, model, items)
     else:
         _units(options, model, items)
+
+
+def _check_words(options: AttributeOptions) -> None:
+    """Options that say nothing of a unit's words."""
+    from unitscope.errors import AttributionError
+
+    given = (
+        ("target", options.target != TARGET),
+        ("layers", options.layers),
+        ("judge", options.judge),
+        ("name", options.name),
+        ("keep-ranking", options.keep_ranking),
+    )
+    for name, asked in given:
+        if asked:
+            raise AttributionError(f"Got --{name} beside --unit.", expected="one of them: --unit asks for words alone")
 
 
 def _is_atlas(text: str) -> bool:
@@ -297,6 +317,8 @@ def _words(options: AttributeOptions, model: Model, items: list[Item]) -> None:
             batch_size=options.batch_size,
         )
     )
+    if not maps:
+        raise AttributionError("None of the items has a word.", expected="texts, each with a word or more")
     # Where the unit is greatest is what one wants to see explained.
     maps.sort(key=lambda each: (-float(each.height[0, 0]), each.item))
     names = [item.id for item in items]

@@ -62,7 +62,7 @@ class SteerOptions:
     examples: Annotated[
         int, typer.Option(min=0, metavar="N", help="Held-out items that are shown, the first ones.")
     ] = 6
-    seed: Annotated[int, typer.Option(help="Seed of random sets, the development part and drawn tokens.")] = 0
+    seed: Annotated[int, typer.Option(min=0, help="Seed of random sets, the development part and drawn tokens.")] = 0
     model: Annotated[str | None, typer.Option(help="The atlas' model, where it has moved.")] = None
     corpus: Annotated[str | None, typer.Option(help="The atlas' corpus, where it has moved.")] = None
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what it would do and stop.")] = False

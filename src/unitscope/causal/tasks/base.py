@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from unitscope.causal.bound import Bound, Value, balanced, ratio
 from unitscope.causal.targets import hidden_state
-from unitscope.errors import TaskError
+from unitscope.errors import TaskError, UnitscopeError
 from unitscope.models.adapters import SOURCE
 from unitscope.models.editing import Editable
 from unitscope.sites import Item
@@ -78,7 +78,7 @@ class Measured:
             raise TaskError("Got no items.", expected="one or more")
 
         def read(output: Any, batch: Sequence[Item]) -> list[torch.Tensor]:
-            found = torch.as_tensor(self.function(output, batch)).detach()
+            found = self._called(output, batch)
             if found.shape != (len(batch),):
                 raise TaskError(
                     f"The task '{self.name}' gave shape {tuple(found.shape)} for {len(batch)} items.",
@@ -87,6 +87,17 @@ class Measured:
             return list(found[:, None])
 
         return Bound(tuple(items), read)
+
+    def _called(self, output: Any, batch: Sequence[Item]) -> torch.Tensor:
+        try:
+            return torch.as_tensor(self.function(output, batch)).detach()
+        except UnitscopeError:
+            raise
+        except Exception as error:  # a function of the user's may fail in any way
+            raise TaskError(
+                f"The task '{self.name}' failed: {type(error).__name__}: {error}.",
+                expected="a function of the network's output and the batch's items",
+            ) from error
 
 
 @dataclass(frozen=True, eq=False)
