@@ -57,7 +57,7 @@ def test_curve_and_single_units(ranked: Path, tmp_path: Path, monkeypatch: pytes
     mean = json.loads(call("ablate", *line, "--edit", "mean", "--json").stdout)
     assert mean["edit"] == "mean"
     zero = json.loads(call("ablate", *line, "--json").stdout)
-    assert zero["name"] == "f.python_own_task_size.zero"
+    assert zero["name"] == "f.python_own_task_size.zero.items-40"
     assert zero["unedited"] == mean["unedited"]
     assert zero["curve"][0]["value"] != mean["curve"][0]["value"]
 
@@ -110,7 +110,7 @@ def test_all_but_some_units_are_taken_out(ranked: Path, tmp_path: Path, monkeypa
     monkeypatch.syspath_prepend(tmp_path)
     line = ("ablate", ranked, "--task", "python:third_task:size", "--max-items", 30, "--draws", 2, "--ranking", "f")
     data = json.loads(call(*line, "--retain", "--units", "4,32", "--json").stdout)
-    assert (data["edit"], data["name"]) == ("mean", "f.python_third_task_size.mean.retain")
+    assert (data["edit"], data["name"]) == ("mean", "f.python_third_task_size.mean.retain.items-30")
     curve = {(row["selection"], row["n_units"]): row["effect"] for row in data["curve"]}
     assert {kind for kind, _ in curve} == {f"keep {k}" for k in ("top", "bottom", "random", "random mean", "beyond")}
     assert curve["keep top", 32] == 0, "with all units nothing is taken out"

@@ -115,4 +115,6 @@ def default_name(question: Question) -> str:
     for name in ("matches", "pairs", "greedy", "causes"):
         n = getattr(asked, name)
         parts += [f"{name}-{n}"] * bool(n)
+    # A small trial must not take the place of the whole.
+    parts += [f"items-{asked.max_items}"] * bool(asked.max_items) + [f"seed-{asked.seed}"] * bool(asked.seed)
     return re.sub(r"[^\w+=.-]", "_", ".".join(part for part in parts if part))[:100]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from unitscope.causal.effects import Effect
 
 FALSE_DISCOVERIES = 0.05
+UNKNOWN = "–"
+"""Where there is no interval."""
 
 
 def harm(effect: Effect, rising: bool) -> Effect:
@@ -19,7 +21,7 @@ def verdict(difference: Effect, inside: Effect, q: float) -> str:
     itself. `no difference` where q is above 5 %, and a dash where there is no interval. Effects above 0 are worse.
     """
     if q != q:
-        return "–"
+        return UNKNOWN
     if q > FALSE_DISCOVERIES:
         return "no difference"
     if difference.effect < 0:

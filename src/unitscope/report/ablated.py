@@ -9,7 +9,7 @@ import numpy as np
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from unitscope.causal.verdicts import harm, verdict
+from unitscope.causal.verdicts import UNKNOWN, harm, verdict
 from unitscope.report import ablated_causes as causes
 from unitscope.report import ablated_units as more
 from unitscope.report.effects import between, signed
@@ -135,13 +135,17 @@ def _matches(found: Ablated) -> list[RenderableType]:
         Column("q", "q"),
         Column("", text=True),
     )
-    n = sum(told == "specific" for _, told in verdicts)
+    known = [told for _, told in verdicts if told != UNKNOWN]
+    said = (
+        f"{known.count('specific')} of {counted(len(known), 'match', 'matches')} that can be told: taking the unit out "
+        "costs more at its concept."
+        if known
+        else "Nothing can be told of these matches: too few documents have numbers with the concept and without."
+    )
     return [
         Text(f"Matches: {found.metric} {_after(found)} with the concept and without", style="bold"),
         Listing(columns, rows),
-        Text(
-            f"{n} of {counted(len(found.specific), 'match', 'matches')}: taking the unit out costs more at its concept."
-        ),
+        Text(said),
     ]
 
 
