@@ -57,7 +57,7 @@ def test_curve_and_single_units(ranked: Path, tmp_path: Path, monkeypatch: pytes
     mean = json.loads(call("ablate", *line, "--edit", "mean", "--json").stdout)
     assert mean["edit"] == "mean"
     zero = json.loads(call("ablate", *line, "--json").stdout)
-    assert zero["name"] == "f.python_own_task_size.zero.items-40"
+    assert zero["name"] == "f.python_own_task_size.zero"
     assert zero["unedited"] == mean["unedited"]
     assert zero["curve"][0]["value"] != mean["curve"][0]["value"]
 
