@@ -60,7 +60,7 @@ def unitscope(
         bool, typer.Option("--version", is_eager=True, callback=_version, help="Show the version.")
     ] = False,
 ) -> None:
-    """Show what the units of a trained network respond to, and how sure we may be of it."""
+    """Show what the units of a trained network respond to, how sure we may be of it, and what it does without them."""
 
 
 def main() -> None:
