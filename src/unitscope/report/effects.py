@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from unitscope.causal.effects import Effect
 
+ROUNDED = 1e-14
+
 
 def signed(value: float) -> str:
-    """Three digits and the sign; 0 alone where nothing changed, a dash where there is no number.
+    """Three digits and the sign; 0 alone where nothing changed beyond rounding, a dash where there is no number.
 
-    >>> signed(0.01234), signed(-2.0), signed(0.0), signed(float("nan"))
+    >>> signed(0.01234), signed(-2.0), signed(-1e-16), signed(float("nan"))
     ('+0.0123', '-2', '0', '–')
     """
-    return "–" if value != value else "0" if value == 0 else f"{value:+.3g}"
+    return "–" if value != value else "0" if abs(value) < ROUNDED else f"{value:+.3g}"
 
 
 def between(effect: Effect) -> str:
