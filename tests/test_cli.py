@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -210,13 +211,17 @@ def test_the_users_errors_exit_2_and_say_what_to_do(
 def test_an_interrupted_map_exits_130_and_goes_on(tiny_model: Path, tiny_corpus: Path, tmp_path: Path) -> None:
     arguments = ["map", tiny_model, "--corpus", tiny_corpus, "--out", tmp_path / "a", "--layers", LAYERS]
     arguments += ["--concepts", "upos", "--measures", "auroc", "--workers", "2"]
-    with process(*arguments, start_new_session=True) as running:
-        assert running.stderr is not None
-        for line in running.stderr:
-            if line.startswith("running the model"):
-                break
-        os.killpg(running.pid, signal.SIGINT)  # as a terminal does: to the workers too
-        out, err = running.communicate(timeout=60)
+    for _ in range(5):
+        with process(*arguments, start_new_session=True) as running:
+            assert running.stderr is not None
+            for line in running.stderr:
+                if line.startswith("running the model"):
+                    break
+            os.killpg(running.pid, signal.SIGINT)  # as a terminal does: to the workers too
+            out, err = running.communicate(timeout=60)
+        if running.returncode:
+            break
+        shutil.rmtree(tmp_path / "a")  # on a busy machine it may have ended before it was told to stop
     assert running.returncode == 130, err
     assert err.splitlines()[-1] == "Stopped. The same command goes on where this one stopped."
     assert "Traceback" not in err
