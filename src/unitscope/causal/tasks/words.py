@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -27,6 +27,8 @@ from unitscope.models.torch import TorchModel
 from unitscope.sites import Item
 
 MOST_TRAINED = 50_000
+Before: TypeAlias = Callable[[Any, Sequence[Item]], Any]
+"""From what the module gives for a batch of items, and these, to what words are read from."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ def bound_words(
     words: Words,
     logits: Callable[[torch.Tensor], torch.Tensor],
     by: Judged,
-    before: Callable[[Any, Sequence[Item]], Any] = lambda output, batch: output,
+    before: Before = lambda output, batch: output,
 ) -> Bound:
     """A task with a number a word: `logits` makes scores [W, C] of the values [W, U] of a batch's words.
 
@@ -105,21 +107,8 @@ def bound_words(
     """
     fits, _ = fitting(layer.model, items, layer.grid)
     reader = layer.reader(fits)
-
-    def which(output: Any, batch: Sequence[Item]) -> list[Ints]:
-        return [each for each, _ in _split(reader.rows(before(output, batch), batch)[1], batch, layer.grid)]
-
-    with layer.open():
-        found = many(layer.model, fits, [Edit()], which)[0] if fits else []
-    judged = {item.id: seen[words.of(item)[seen] >= 0] for item, seen in zip(fits, found, strict=True)}
-    if by == "balanced":
-        common = _in_two_groups(fits, judged, words)
-        judged = {item.id: _only(judged[item.id], words.of(item), common) for item in fits}
+    judged = _judged_words(layer, reader, fits, words, by, before)
     kept = [item for item in fits if len(judged[item.id])]
-    if not kept:
-        raise TaskError(
-            f"No word to judge by has a class of '{words.category}' that is known.", expected=", ".join(words.names)
-        )
     classes = [words.of(item)[judged[item.id]] for item in kept]
     shown, compact = np.unique(np.concatenate(classes), return_inverse=True)
     of_number = np.split(compact.reshape(-1), np.cumsum([len(each) for each in classes])[:-1])
@@ -157,6 +146,27 @@ def bound_words(
             return task.statistics(model, edits, batch_size)
 
     return replace(task, read=None, measure=measure)
+
+
+def _judged_words(
+    layer: WordLayer, reader: WordReader, items: Sequence[Item], words: Words, by: Judged, before: Before
+) -> dict[str, Ints]:
+    """Of each item the words that the layer has and whose class is known. Raises TaskError where there are none."""
+
+    def which(output: Any, batch: Sequence[Item]) -> list[Ints]:
+        return [each for each, _ in _split(reader.rows(before(output, batch), batch)[1], batch, layer.grid)]
+
+    with layer.open():
+        found = many(layer.model, items, [Edit()], which)[0] if items else []
+    judged = {item.id: seen[words.of(item)[seen] >= 0] for item, seen in zip(items, found, strict=True)}
+    if by == "balanced":
+        common = _in_two_groups(items, judged, words)
+        judged = {item.id: _only(judged[item.id], words.of(item), common) for item in items}
+    if not any(map(len, judged.values())):
+        raise TaskError(
+            f"No word to judge by has a class of '{words.category}' that is known.", expected=", ".join(words.names)
+        )
+    return judged
 
 
 def trained_probe(
