@@ -9,12 +9,12 @@ import pytest
 import torch
 
 from unitscope import edits
-from unitscope.activations import activations_of
 from unitscope.atlas import Atlas
 from unitscope.causal.ablating import ablate, mask_at, partial_of
 from unitscope.causal.halves import halves_of
 from unitscope.causal.question import Question
 from unitscope.errors import TaskError
+from unitscope.extraction import activations_of
 from unitscope.models.huggingface import from_pretrained
 
 FFN = "encoder.layer.1.intermediate"

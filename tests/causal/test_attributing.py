@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 import unitscope
-from unitscope.activations import activations_of
 from unitscope.annex import read_annex
 from unitscope.atlas import Atlas
 from unitscope.causal.ablation import Ablation
@@ -17,6 +16,7 @@ from unitscope.causal.attributing import Question, attribute_atlas, default_name
 from unitscope.causal.halves import halves_of
 from unitscope.causal.targets import Coordinate
 from unitscope.causal.to_units import attribute_units
+from unitscope.extraction import activations_of
 from unitscope.models import load_model
 from unitscope.rankings import kept
 

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 import unitscope
-from unitscope.activations import activations_of
 from unitscope.annex import read_annex
 from unitscope.atlas import Atlas
 from unitscope.errors import ConceptError, ProbeError, StoreError, UnknownLayerError
+from unitscope.extraction import activations_of
 from unitscope.probes import linear, study
 from unitscope.probes.result import COLUMNS, ProbeResult, load
 from unitscope.rankings import kept

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from unitscope import edits
-from unitscope.activations import Activations, activations_of
+from unitscope.activations import Activations
 from unitscope.causal.asking import Asked, asked_of
 from unitscope.causal.bench import Bench
 from unitscope.causal.halves import blocks_of, halves_of, items_of, labels_of, model_of, with_own_bases
@@ -27,6 +27,7 @@ from unitscope.causal.sweeps_sets import Greedy, Pairs, greedy, pairs_of
 from unitscope.causal.sweeps_single import Single, single
 from unitscope.causal.tasks import Task
 from unitscope.errors import TaskError
+from unitscope.extraction import activations_of
 from unitscope.masks import Mask
 from unitscope.rankings.base import Origin
 from unitscope.sites import ITEM, Item

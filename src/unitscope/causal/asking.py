@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from unitscope.activations import layers_of as atlas_layers
 from unitscope.causal.question import Question
 from unitscope.causal.sweeps import layers_of
 from unitscope.causal.sweeps_causes import Reading
 from unitscope.errors import TaskError, closest
+from unitscope.extraction import layers_of as atlas_layers
 from unitscope.rankings import kept
 from unitscope.rankings.base import ALL, Ranking, split_address
 

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from unitscope.activations import activations_of, layers_of
 from unitscope.annex import write_annex
 from unitscope.causal.asked import method_of, target_of
 from unitscope.causal.feeding import network
@@ -22,6 +21,7 @@ from unitscope.causal.halves import halves_of, model_of, with_own_bases
 from unitscope.causal.judge import Judgement, judge
 from unitscope.causal.to_units import By, UnitAttribution, attribute_units
 from unitscope.errors import AttributionError
+from unitscope.extraction import activations_of, layers_of
 from unitscope.rankings import kept
 from unitscope.report.plain import finite
 from unitscope.sites import Item

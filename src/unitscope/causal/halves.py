@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from unitscope.activations import Activations, origin_of
+from unitscope.activations import Activations
 from unitscope.errors import StoreError
+from unitscope.extraction import origin_of
 from unitscope.models.address import unpooled
 from unitscope.sites import Item
 

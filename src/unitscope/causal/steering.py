@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unitscope.activations import Activations, Tick, activations_of, layers_of
+from unitscope.activations import Activations
 from unitscope.annex import write_annex
 from unitscope.causal.continuing import Decoding
 from unitscope.causal.halves import blocks_of, items_of, labels_of, model_of, with_own_bases
@@ -24,6 +24,7 @@ from unitscope.causal.steering_edits import AWAY, TOWARDS, Habits, by_layer
 from unitscope.causal.steering_scores import Bools, Property
 from unitscope.causal.steering_sweep import LIMIT, Grid, Sweep, Tested, sweep
 from unitscope.errors import TaskError, closest
+from unitscope.extraction import Tick, activations_of, layers_of
 from unitscope.models.address import unpooled
 from unitscope.rankings import kept
 from unitscope.rankings.base import ALL, Ranking

@@ -210,11 +210,11 @@ def _attributed(options: AttributeOptions, atlas: Atlas, question: Question, nam
 def _words_of_atlas(options: AttributeOptions, atlas: Atlas) -> None:
     from dataclasses import replace
 
-    from unitscope.activations import origin_of
     from unitscope.causal.attribution import items_of
     from unitscope.causal.halves import model_of, with_own_bases
     from unitscope.corpora import load_corpus
     from unitscope.errors import AttributionError
+    from unitscope.extraction import origin_of
 
     origin = origin_of(atlas)
     given = options.corpus or (None if options.text else origin.get("corpus"))

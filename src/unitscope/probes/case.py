@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unitscope.activations import Activations, activations_of
+from unitscope.activations import Activations
 from unitscope.concepts.table import ConceptTable
 from unitscope.errors import ConceptError, ProbeError
+from unitscope.extraction import activations_of
 from unitscope.probes.base import Labels
 from unitscope.probes.questions import Question, aligned, kept_classes, question_of
 from unitscope.probes.settings import ProbeSettings

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from unitscope.activations import extraction_bytes, layers_of
+from unitscope.extraction import extraction_bytes, layers_of
 from unitscope.probes.curves import sizes
 from unitscope.probes.settings import ProbeSettings
 from unitscope.report.plain import counted, size

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from unitscope.activations import Activations, activations_of
+from unitscope.activations import Activations
 from unitscope.atlas import Atlas
 from unitscope.compared.sides import split_spec
+from unitscope.extraction import activations_of
 from unitscope.rankings.alignment import align
 from unitscope.rankings.similarity import Similarities, similarities
 

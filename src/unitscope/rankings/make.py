@@ -11,11 +11,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from unitscope.activations import Activations, Tick, activations_of
+from unitscope.activations import Activations
 from unitscope.annex import check_name
 from unitscope.atlas import Atlas
 from unitscope.compared.sides import split_spec
 from unitscope.errors import RankingError
+from unitscope.extraction import Tick, activations_of
 from unitscope.rankings import kept
 from unitscope.rankings.asked import Half, Method, Question, Source
 from unitscope.rankings.base import Ranking
